@@ -1,0 +1,91 @@
+# Declarations and definitions matched by name, level by level.
+{ lib }:
+let
+  inherit (builtins) attrNames concatMap head isAttrs mapAttrs zipAttrsWith;
+  inherit (lib)
+    concatMapStringsSep
+    evalOptionValue
+    isOption
+    mergeOptionDecls
+    pushDownProperties
+    showFiles
+    showOption
+    ;
+in
+rec {
+  # decls: [{ _file, options }], defs: [{ file, config }]; one level.
+  mergeTree =
+    prefix: decls: defs:
+    let
+      declsByName = zipAttrsWith (_: ds: ds) (
+        map (
+          d:
+          if isAttrs d.options then
+            mapAttrs (_: options: {
+              inherit (d) _file;
+              inherit options;
+            }) d.options
+          else
+            throw "In module `${d._file}', you're trying to define a value of type `${builtins.typeOf d.options}' rather than an attribute set for the option declarations `${showOption prefix}'!"
+        ) decls
+      );
+      defsByName = zipAttrsWith (_: ds: ds) (
+        concatMap (
+          def:
+          map (
+            attrs:
+            if isAttrs attrs then
+              mapAttrs (_: value: {
+                inherit (def) file;
+                inherit value;
+              }) attrs
+            else
+              throw "In module `${toString def.file}', you're trying to define a value of type `${builtins.typeOf attrs}'\nrather than an attribute set for the option\n`${showOption prefix}'!\n\nThis usually happens if `${showOption prefix}' has option\ndefinitions inside that are not matched. Please check how to properly define\nthis option by e.g. referring to `man 5 configuration.nix'!"
+          ) (pushDownProperties def.value)
+        ) defs
+      );
+
+      results = mapAttrs (
+        name: ds:
+        let
+          loc = prefix ++ [ name ];
+          own = defsByName.${name} or [ ];
+          options = builtins.filter (d: isOption d.options) ds;
+          trees = builtins.filter (d: !isOption d.options) ds;
+          joins = builtins.all (d: (d.options.type.name or "") == "submodule") options;
+        in
+        if options == [ ] then
+          mergeTree loc ds own
+        else if trees == [ ] || joins then
+          let
+            opt = evalOptionValue loc (mergeOptionDecls loc ds) own;
+          in
+          {
+            options = opt;
+            config = opt.value;
+            unmatched = [ ];
+          }
+        else
+          throw "The option `${showOption loc}' in ${showFiles (map (d: d._file) options)} would be a parent of the following options, but its type `${
+            (head options).options.type.description or "<no description>"
+          }' does not support nested options.\n${
+            concatMapStringsSep "\n" (
+              d: "- option(s) with prefix `${showOption (loc ++ [ (head (attrNames d.options)) ])}' in module `${d._file}'"
+            ) trees
+          }"
+      ) declsByName;
+    in
+    {
+      options = mapAttrs (_: r: r.options) results;
+      config = mapAttrs (_: r: r.config) results;
+      unmatched =
+        concatMap (r: r.unmatched) (builtins.attrValues results)
+        ++ concatMap (
+          name:
+          map (def: {
+            inherit (def) file value;
+            loc = prefix ++ [ name ];
+          }) defsByName.${name}
+        ) (attrNames (removeAttrs defsByName (attrNames declsByName)));
+    };
+}

@@ -1,0 +1,18 @@
+[
+  ./activation.nix
+  ./assertions.nix
+  ./described.nix
+  ./environment.nix
+  ./etc.nix
+  ./networking.nix
+  ./nix.nix
+  ./nixpkgs.nix
+  ./openssh.nix
+  ./ssh.nix
+  ./services.nix
+  ./sysctl.nix
+  ./system.nix
+  ./toplevel.nix
+  ./users.nix
+  ./wireguard.nix
+]
