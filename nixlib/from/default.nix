@@ -1,0 +1,66 @@
+# `git deploy import`: the files of a network that does what another tool's
+# definition says, and what of that cannot be carried over. The user's own
+# modules stay in their files, which the network imports.
+{
+  # colmena, morph, nixus or deploy-rs.
+  tool,
+  # Folder of the definition, and its file in there.
+  dir,
+  file,
+  # The nixpkgs of a definition that names none, and how that is written.
+  nixpkgs ? <nixpkgs>,
+  nixpkgsText ? "<nixpkgs>",
+}:
+let
+  inherit (builtins)
+    attrNames
+    concatMap
+    concatStringsSep
+    mapAttrs
+    ;
+  inherit (import ../. { }) mkNetwork;
+  path = dir + "/${file}";
+
+  made = import (./. + "/read-${tool}.nix") {
+    inherit mkNetwork path file dir nixpkgs nixpkgsText;
+    inherit lost only nix;
+  };
+
+  # A sentence for each setting that is not what it would be anyway.
+  lost = where: settings: concatMap (s: if s.set then [ "${where}${s.name}: ${s.instead}" ] else [ ]) settings;
+  # Settings that say something.
+  only =
+    attrs:
+    let
+      kept = builtins.filter (n: attrs.${n} != null && attrs.${n} != { } && attrs.${n} != [ ]) (attrNames attrs);
+    in
+    builtins.listToAttrs (map (name: { inherit name; value = attrs.${name}; }) kept);
+
+  # Plain data as Nix code.
+  nix = indent: v:
+    let
+      inner = "${indent}  ";
+      quote = builtins.replaceStrings [ "\${" ] [ "\\\${" ];
+      key = n: if builtins.match "[a-zA-Z_][a-zA-Z0-9_'-]*" n != null then n else quote (builtins.toJSON n);
+    in
+    if builtins.isAttrs v then
+      if v == { } then "{ }" else "{\n${concatStringsSep "" (map (n: "${inner}${key n} = ${nix inner v.${n}};\n") (attrNames v))}${indent}}"
+    else if builtins.isList v then
+      "[ ${concatStringsSep "" (map (x: "${nix inner x} ") v)}]"
+    else
+      quote (builtins.toJSON v);
+
+  header = "# Written by `git deploy import ${tool} ${file}`.\n";
+in
+{
+  inherit (made) name lost;
+  hints = made.hints or [ ];
+  files = mapAttrs (_: text: header + text) (
+    made.files
+    // (mapAttrs (_: settings: nix "" settings + "\n") (
+      builtins.listToAttrs (
+        map (name: { name = "nodes/${name}.nix"; value = made.nodes.${name}; }) (attrNames made.nodes)
+      )
+    ))
+  );
+}

@@ -1,0 +1,72 @@
+# The one evaluation of a whole network.
+{
+  lib,
+  modules,
+  root,
+  self,
+  specialArgs,
+  defaultNixpkgs,
+  nixosConfigurations,
+}:
+let
+  compat = import ./compat.nix { inherit lib; };
+  inherit (lib) mapAttrs;
+
+  arguments = specialArgs // {
+    inherit nodes;
+    network = config.network;
+    lookup = import ./lookup.nix { inherit lib nodes; };
+  };
+
+  # What configurations and modules see of the nodes. `config` is what other
+  # tools call `configuration`.
+  nodes = mapAttrs (_: node: node // { config = node.configuration; }) config.nodes;
+
+  evaluation = compat.evalModules {
+    modules = [
+      {
+        _file = ./evaluate.nix;
+        config = {
+          _internal = {
+            inherit
+              root
+              self
+              defaultNixpkgs
+              compat
+              arguments
+              ;
+          };
+        };
+      }
+      ../modules
+      (import ./nixos-configurations.nix nixosConfigurations)
+    ]
+    ++ modules;
+    specialArgs = arguments;
+  };
+  inherit (evaluation) config options;
+  judge = import ./judge.nix { inherit lib config; };
+in
+{
+  inherit config options;
+
+  manifest = judge.asserted (judge.addressed (import ./manifest.nix { inherit lib config; }));
+
+  nodes = mapAttrs (
+    name: node:
+    {
+      inherit (node.evaluation) config options;
+      system = node.evaluation.config.system.build.toplevel;
+      bundle = judge.asserted (
+        import ./bundle.nix {
+          inherit
+            lib
+            config
+            name
+            node
+            ;
+        }
+      );
+    }
+  ) config.nodes;
+}

@@ -1,0 +1,46 @@
+# monitoring.exporters.<name>: one exporter and the nodes that have it.
+{ lib, compat }:
+{ name, ... }:
+let
+  inherit (lib) mkOption types;
+
+  # As in NixOS.
+  ports = {
+    bind = 9119;
+    blackbox = 9115;
+    dnsmasq = 9153;
+    nginx = 9113;
+    node = 9100;
+    postfix = 9154;
+    postgres = 9187;
+    redis = 9121;
+    smartctl = 9633;
+    systemd = 9558;
+    wireguard = 9586;
+  };
+in
+{
+  options = {
+    port = mkOption {
+      type = compat.types.port;
+      default =
+        ports.${name}
+          or (throw "monitoring.exporters.${name}.port is not set, and the port of this exporter is not known: set it");
+      defaultText = compat.prose "the usual port of the exporter";
+      example = 9100;
+      description = "The TCP port on which the exporter answers.";
+    };
+    nodes = mkOption {
+      type = types.nullOr (types.listOf types.str);
+      default = null;
+      example = [ "web" ];
+      description = "The nodes that have this exporter; `null`: all.";
+    };
+    settings = mkOption {
+      type = types.attrsOf compat.types.raw;
+      default = { };
+      example.enabledCollectors = [ "systemd" ];
+      description = "More options of `services.prometheus.exporters.<name>`.";
+    };
+  };
+}

@@ -1,0 +1,54 @@
+# One node inside the network `network`: its options, as a type.
+#
+# What is declared is one module, made once for all nodes; only what depends on
+# the node at hand is a function.
+{ lib, network }:
+let
+  inherit (lib) mkOptionDefault recursiveUpdate;
+  inherit (network._internal) arguments compat;
+
+  declare = file: import file { inherit lib compat network; };
+  options = builtins.foldl' recursiveUpdate { } (
+    map declare [
+      ./deploy.nix
+      ./timeouts.nix
+      ./rollback.nix
+      ./generations.nix
+      ./health.nix
+      ./nixpkgs.nix
+      ./profile.nix
+      ./dns.nix
+    ]
+  );
+
+  # Every node is reached by its own name unless it says otherwise.
+  implied = name: {
+    _file = toString ./deploy.nix;
+    deploy.host = mkOptionDefault name;
+  };
+in
+import ../../lib/node-type.nix {
+  inherit lib;
+  fast = { inherit (options) deploy profile; };
+  names = builtins.attrNames options ++ [
+    "configuration"
+    "evaluation"
+  ];
+  common = [ network.defaults ];
+  inherit (network) groups;
+  implied = name: [
+    {
+      file = (implied name)._file;
+      value = removeAttrs (implied name) [ "_file" ];
+    }
+  ];
+  submodule = compat.types.node arguments [
+    {
+      _file = toString ./.;
+      inherit options;
+    }
+    ({ name, ... }: implied name)
+    (import ./configuration.nix network)
+    network.defaults
+  ];
+}
