@@ -1,0 +1,10 @@
+# The node @name@.
+{
+  deploy.host = "@host@";@settings@
+
+  # What this machine runs: an ordinary NixOS configuration.
+  configuration =
+    { ... }:
+    {
+@imports@    };
+}
