@@ -1,0 +1,177 @@
+// Package model holds the model of a node and its deployments; README.md
+// tells how to read it.
+package model
+
+import (
+	"flag"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/git-deploy/git-deploy/internal/testenv"
+)
+
+var (
+	update = flag.Bool("update", false, "write transitions.txt anew")
+	long   = flag.Bool("long", false, "search the large spaces too: half an hour and 16 GiB")
+)
+
+const table = "transitions.txt"
+
+// verify searches the whole state space of the model with some definitions and
+// returns what spin says of it: whether all that must hold holds, and the
+// transitions that it came across.
+func verify(t *testing.T, cycles bool, defines ...string) (holds bool, said string, seen map[string]bool) {
+	t.Helper()
+	testenv.Need(t, "spin", "cc")
+	dir := t.TempDir()
+	run := func(name string, args ...string) string {
+		cmd := exec.Command(name, args...)
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, out)
+		}
+		return string(out)
+	}
+	model, err := filepath.Abs("deployment.pml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run("spin", append(append([]string{"-a"}, defines...), model)...)
+	kind, options := "-DSAFETY", []string{"-m2000000", "-w22"}
+	if cycles {
+		kind, options = "-DNP", append(options, "-l") // cycles without progress, and nothing is progress
+	}
+	// Without optimisation: compiling would take longer than searching.
+	run("cc", "-w", "-DCOLLAPSE", "-DVECTORSZ=1024", "-DMEMLIM=16000", kind, "-o", "pan", "pan.c")
+	said = run("./pan", options...)
+	seen = map[string]bool{}
+	for line := range strings.Lines(said) {
+		if kind, _, _ := strings.Cut(line, " "); kind == "go" || kind == "do" || kind == "record" {
+			seen[strings.TrimSpace(line)] = true
+		}
+	}
+	errors := regexp.MustCompile(`errors: (\d+)`).FindStringSubmatch(said)
+	switch {
+	case errors == nil || strings.Contains(said, "max search depth too small"):
+		t.Fatalf("the search did not come to its end:\n%s", said)
+	case errors[1] == "0" && strings.Contains(said, "Search not completed"):
+		t.Fatalf("the search was not exhaustive:\n%s", said)
+	}
+	return errors[1] == "0", regexp.MustCompile(`(?m)^(pan:1: .*|.*\d+ states, stored)$`).FindString(said), seen
+}
+
+// faults limits what may go wrong.
+func faults(n, kills, cuts, errors string, more ...string) []string {
+	return append([]string{"-DN=" + n, "-DKILLS=" + kills, "-DCUTS=" + cuts, "-DERRORS=" + errors}, more...)
+}
+
+// TestHolds searches everything that one fault can lead to for one deployment,
+// whose transitions are those of the table, and what two deployments can do to
+// each other.
+func TestHolds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a minute of searching")
+	}
+	seen := map[string]bool{}
+	search := func(defines []string) {
+		holds, said, found := verify(t, false, defines...)
+		t.Log(defines, said)
+		if !holds {
+			t.Fatalf("%v: %s", defines, said)
+		}
+		maps.Copy(seen, found)
+	}
+	for _, defines := range [][]string{faults("1", "1", "0", "0"), faults("1", "0", "1", "0"), faults("1", "0", "0", "1"), faults("2", "0", "0", "0")} {
+		search(defines)
+	}
+	data, err := os.ReadFile(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(slices.Sorted(maps.Keys(seen)), "\n") + "\n"
+	switch {
+	case *update:
+		if err := os.WriteFile(table, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	case text != string(data):
+		t.Errorf("%s is not what the model does: go test ./pkg/activate/model -run Holds -update, and see what the tests of the code say then", table)
+	}
+	if !*long {
+		return
+	}
+	for _, defines := range [][]string{
+		faults("2", "1", "0", "0", "-DFEW"), faults("2", "0", "1", "0", "-DFEW"), faults("2", "0", "0", "1", "-DFEW"),
+		faults("1", "1", "1", "0"), faults("1", "1", "0", "1"), faults("1", "0", "1", "1"), faults("1", "0", "0", "3"),
+	} {
+		search(defines)
+	}
+}
+
+// TestEnds searches for ways to go on for ever. There being none, every
+// deployment comes to the end that TestHolds checks, without a word about
+// fairness.
+func TestEnds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("some seconds of searching")
+	}
+	for _, defines := range [][]string{faults("2", "0", "0", "0", "-DFEW"), faults("1", "0", "1", "0", "-DFEW")} {
+		if holds, said, _ := verify(t, true, defines...); !holds {
+			t.Errorf("%v: %s", defines, said)
+		}
+	}
+}
+
+// TestMutations proves that the model can fail: each mutation is a mistake
+// that the code could make (some of them it has made), and spin finds it.
+func TestMutations(t *testing.T) {
+	source, err := os.ReadFile("deployment.pml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defined := map[string]bool{}
+	for _, m := range regexp.MustCompile(`MUTATION_\w+`).FindAllString(string(source), -1) {
+		defined[m] = true
+	}
+	mutations := map[string][]string{
+		"MUTATION_BOOT_BEFORE_CONFIRMATION": faults("1", "0", "0", "0", "-DFEW"),
+		"MUTATION_BOOT_NOT_SAVED":           faults("1", "0", "0", "1", "-DFEW"),
+		"MUTATION_LOCK_STAYS":               faults("1", "1", "0", "0", "-DFEW"),
+		"MUTATION_NOBODY_SETTLES":           faults("1", "1", "0", "0", "-DFEW"),
+		"MUTATION_RECEIVER_IGNORED":         faults("1", "1", "1", "0", "-DFEW"),
+		"MUTATION_RECORDED_TWICE":           faults("1", "1", "1", "0"),
+		"MUTATION_BEGUN_FORGOTTEN":          faults("1", "0", "1", "0"),
+		"MUTATION_NO_COMPARE_AND_SWAP":      faults("2", "0", "0", "0", "-DFEW"),
+		"MUTATION_BRANCH_OVERWRITTEN":       faults("2", "0", "0", "0", "-DFEW"),
+		"MUTATION_SUPERSEDED_STAYS":         faults("2", "0", "0", "0", "-DFEW"),
+		"MUTATION_REFS_NOT_LOCKED":          faults("2", "0", "1", "0", "-DFEW"),
+	}
+	for mutation := range defined {
+		if mutations[mutation] == nil {
+			t.Errorf("%s is not tested", mutation)
+		}
+	}
+	for mutation, defines := range mutations {
+		t.Run(mutation, func(t *testing.T) {
+			if !defined[mutation] {
+				t.Fatal("the model has no such mutation")
+			}
+			if testing.Short() {
+				t.Skip("some seconds of searching")
+			}
+			t.Parallel()
+			holds, said, _ := verify(t, false, append(defines, "-D"+mutation)...)
+			if holds {
+				t.Errorf("not found: %s", said)
+			}
+			t.Log(said)
+		})
+	}
+}
