@@ -1,0 +1,60 @@
+package node
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/git-deploy/git-deploy/pkg/proc"
+	"github.com/git-deploy/git-deploy/pkg/statedir"
+)
+
+// UploadPack becomes git upload-pack on the network's repository; it returns
+// only on error. protocol is the client's GIT_PROTOCOL.
+func UploadPack(l statedir.Layout, arg, protocol string) error {
+	return become(l, "upload-pack", arg, protocol)
+}
+
+// ReceivePack becomes git receive-pack on the network's repository; it returns
+// only on error.
+func ReceivePack(l statedir.Layout, arg string) error {
+	return become(l, "receive-pack", arg, "")
+}
+
+func become(l statedir.Layout, service, arg, protocol string) error {
+	n, err := Open(l, arg)
+	if err != nil {
+		return err
+	}
+	if service == "receive-pack" {
+		// git would say no more than "unpacker error".
+		if err := n.room(); err != nil {
+			return err
+		}
+	}
+	if strings.Trim(protocol, "abcdefghijklmnopqrstuvwxyz0123456789=:-") != "" {
+		return fmt.Errorf("git protocol %.60q is not one", protocol)
+	}
+	if err := cleanEnv(); err != nil {
+		return err
+	}
+	var env []string
+	if protocol != "" {
+		env = append(env, "GIT_PROTOCOL="+protocol)
+	}
+	return proc.Exec([]string{"git", service, n.Repo.GitDir}, env)
+}
+
+// cleanEnv removes what would tie git, or the hooks that it runs, to another
+// repository or configuration. GIT_DEPLOY_* is ours.
+func cleanEnv() error {
+	for _, kv := range os.Environ() {
+		name, _, _ := strings.Cut(kv, "=")
+		if strings.HasPrefix(name, "GIT_") && !strings.HasPrefix(name, "GIT_DEPLOY_") && name != "GIT_EXEC_PATH" {
+			if err := os.Unsetenv(name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
