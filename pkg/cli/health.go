@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/git-deploy/git-deploy/pkg/fail"
+	"github.com/git-deploy/git-deploy/pkg/health"
+	"github.com/git-deploy/git-deploy/pkg/network"
+	"github.com/git-deploy/git-deploy/pkg/push"
+	"github.com/git-deploy/git-deploy/pkg/ui"
+)
+
+func healthCommand() *cli.Command {
+	return &cli.Command{
+		Name: "health", Category: answers,
+		Usage:     "try the health checks of nodes",
+		ArgsUsage: "[NODE|GLOB|@TAG…]",
+		Description: "Tries each health check of what the nodes run once: on the node itself, and those\n" +
+			"with from = \"deployer\" from here. systemd's failed units count too. A check that\n" +
+			"fails is shown with what it said.\n\n" +
+			"Exits with 0 when all is well, 1 when nodes are not, 6 when they cannot be reached,\n" +
+			"and 3 when that is so for some of several. With --watch it goes on until stopped,\n" +
+			"and tells what changes.",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "watch", Aliases: []string{"w"}, Usage: "look again and again, and tell what changes"},
+			&cli.DurationFlag{Name: "interval", Value: 5 * time.Second, Usage: "how often with --watch"},
+			jsonFlag("one node a line"),
+		},
+		Action: func(c *cli.Context) error {
+			clone, remotes, err := openSelected(c.Context, c.Args().Slice())
+			if err != nil {
+				return err
+			}
+			if c.Duration("interval") <= 0 {
+				return usagef(c, "--interval is a duration such as 5s")
+			}
+			look := &looker{clone: clone, remotes: remotes, nodes: make([]*push.Node, len(remotes))}
+			defer look.close()
+			if c.Bool("watch") {
+				return look.watch(c)
+			}
+			found := look.all(c.Context)
+			if err := c.Context.Err(); err != nil {
+				return err
+			}
+			for _, f := range found {
+				if err := f.print(c, ""); err != nil {
+					return err
+				}
+			}
+			codes := make([]fail.Code, len(found))
+			for i, f := range found {
+				codes[i] = f.Code
+			}
+			return codeOf(codes)
+		},
+	}
+}
+
+// found is how well one node is, as far as that can be told.
+type found struct {
+	Remote  string    `json:"remote"`
+	Healthy bool      `json:"healthy"`
+	Code    fail.Code `json:"code"`
+	Error   string    `json:"error,omitempty"` // why it could not be told
+	health.Report
+}
+
+// looker asks nodes, over connections that it keeps.
+type looker struct {
+	clone   *clone
+	remotes []network.Remote
+	nodes   []*push.Node
+}
+
+func (l *looker) close() {
+	for _, n := range l.nodes {
+		if n != nil {
+			n.Close()
+		}
+	}
+}
+
+// all asks all nodes at once.
+func (l *looker) all(ctx context.Context) []found {
+	results := make([]found, len(l.remotes))
+	var wg sync.WaitGroup
+	limit := make(chan struct{}, defaultJobs)
+	for i := range l.remotes {
+		wg.Go(func() {
+			limit <- struct{}{}
+			defer func() { <-limit }()
+			results[i] = l.one(ctx, i)
+		})
+	}
+	wg.Wait()
+	return results
+}
+
+func (l *looker) one(ctx context.Context, i int) found {
+	f := found{Remote: l.remotes[i].Name, Report: health.Report{Node: l.remotes[i].Node}}
+	report, err := func() (_ *health.Report, err error) {
+		if l.nodes[i] == nil {
+			if l.nodes[i], err = push.Connect(ctx, l.clone.Repo, l.remotes[i]); err != nil {
+				return nil, err
+			}
+		}
+		return l.nodes[i].Health(ctx)
+	}()
+	if err != nil {
+		f.Code, f.Error = fail.CodeOf(err), err.Error()
+		if l.nodes[i] != nil { // the next look is taken over a new connection
+			l.nodes[i].Close()
+			l.nodes[i] = nil
+		}
+		return f
+	}
+	f.Report = *report
+	if f.Healthy = len(report.Failed()) == 0; !f.Healthy {
+		f.Code = fail.Failed
+	}
+	return f
+}
+
+// watch looks until the user has seen enough.
+func (l *looker) watch(c *cli.Context) error {
+	last := make([]string, len(l.remotes))
+	for {
+		results := l.all(c.Context)
+		if c.Context.Err() != nil {
+			return silent(fail.Cancelled)
+		}
+		now := time.Now().Format("15:04:05") + "  "
+		for i, f := range results {
+			if text := f.text(ui.Style{}); text != last[i] || c.Bool("json") {
+				last[i] = text
+				if err := f.print(c, now); err != nil {
+					return err
+				}
+			}
+		}
+		select {
+		case <-c.Context.Done():
+			return silent(fail.Cancelled)
+		case <-time.After(c.Duration("interval")):
+		}
+	}
+}
+
+func (f *found) print(c *cli.Context, before string) error {
+	if c.Bool("json") {
+		return printJSON(c, f)
+	}
+	_, err := fmt.Fprint(c.App.Writer, before+f.text(ui.AnswerStyle(c.App.Writer)))
+	return err
+}
+
+// text is one line, and below it what is wrong.
+func (f *found) text(s ui.Style) string {
+	failed := f.Failed()
+	var b strings.Builder
+	line := func(tone ui.Tone, state, detail string) {
+		fmt.Fprintf(&b, "%s  %s  %s\n", s.Paint(ui.Strong, ui.Clean(f.Node)), s.Paint(tone, state), detail)
+	}
+	switch {
+	case f.Code == fail.Unreachable:
+		line(ui.Bad, "unreachable", ui.Clean(f.Error))
+	case f.Error != "":
+		line(ui.Bad, "unknown", ui.Clean(f.Error))
+	case len(failed) > 0:
+		line(ui.Bad, "unhealthy", fmt.Sprintf("%d of %d checks failed", len(failed), len(f.Results)))
+	case !f.Known:
+		line(ui.Warn, "healthy", fmt.Sprintf("%d checks passed; what it runs was not deployed by git-deploy, so its own checks are not known", len(f.Results)))
+	default:
+		line(ui.Good, "healthy", fmt.Sprintf("%d checks passed", len(f.Results)))
+	}
+	for _, r := range failed {
+		text := strings.Split(r.Error, "\n")
+		fmt.Fprintf(&b, "  %s (%s, from the %s): %s\n", s.Paint(ui.Bad, ui.Clean(r.Name)), ui.Clean(r.Type), ui.Clean(r.From), ui.Clean(text[0]))
+		for _, t := range text[1:] {
+			fmt.Fprintf(&b, "  %s\n", ui.Clean(t))
+		}
+	}
+	return b.String()
+}
