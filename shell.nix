@@ -1,0 +1,25 @@
+# Everything that `make demo`, `make test` and `make lint` need.
+{
+  pkgs ? import <nixpkgs> { },
+}:
+pkgs.mkShell {
+  packages = [
+    pkgs.busybox-sandbox-shell
+    pkgs.busybox
+    pkgs.fish
+    pkgs.git
+    pkgs.gnumake
+    pkgs.go
+    pkgs.iproute2
+    pkgs.mandoc
+    pkgs.nftables
+    pkgs.nix
+    pkgs.openssh
+    pkgs.shellcheck
+    pkgs.spin
+    pkgs.tmux
+    pkgs.wireguard-tools
+    pkgs.util-linux
+    pkgs.zsh
+  ];
+}
