@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +61,22 @@ func TestID(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(l.Deployments()); len(entries) != 1 {
 		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
+
+// Deployments of one second keep their order: retention goes by it.
+func TestIDsSort(t *testing.T) {
+	second := time.Date(2026, 11, 27, 15, 33, 7, 0, time.UTC)
+	var ids []string
+	for _, after := range []time.Duration{0, time.Microsecond, 17 * time.Microsecond, 100 * time.Millisecond, 999999 * time.Microsecond, time.Second} {
+		id := newID(second.Add(after), ^uint32(after))
+		if !ValidID(id) || IDTime(id) != second.Add(after).Truncate(time.Second) {
+			t.Errorf("id %q after %v: valid %v, time %v", id, after, ValidID(id), IDTime(id))
+		}
+		ids = append(ids, id)
+	}
+	if !slices.IsSorted(ids) {
+		t.Errorf("ids in the order in which they were made: %q", ids)
 	}
 }
 
