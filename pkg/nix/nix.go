@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,7 @@ import (
 type Nix struct {
 	Sink      event.Sink
 	ShowTrace bool // errors hold every frame that Nix knows
+	Repair    bool // what is built is compared with what the store knows of it, and made anew where they differ
 }
 
 // New returns a Nix that reports to sink.
@@ -89,6 +91,7 @@ func (n *Nix) BuildBundle(ctx context.Context, dir, node, gcRoot string) (string
 	} else {
 		argv = append(argv, "--out-link", gcRoot)
 	}
+	argv = append(argv, n.repair()...)
 	steps := &stepper{sink: n.Sink}
 	steps.start(event.Evaluate)
 	out, err := n.run(ctx, runOptions{argv: argv, dir: dir, steps: steps, step: event.Evaluate})
@@ -122,17 +125,25 @@ func (n *Nix) Instantiate(ctx context.Context, dir, node, gcRoot string) (drv st
 // alive by the symlink gcRoot. It reports the step Build.
 func (n *Nix) Realise(ctx context.Context, drv, gcRoot string) (path string, err error) {
 	err = event.RunStep(n.Sink, event.Build, func() error {
-		path, err = n.realise(ctx, drv, gcRoot, event.Build)
+		path, err = n.realise(ctx, drv, gcRoot, event.Build, n.repair()...)
 		return err
 	})
 	return path, err
 }
 
-func (n *Nix) realise(ctx context.Context, path, gcRoot string, step event.Step) (string, error) {
+// repair are the flags with which a build repairs what it uses.
+func (n *Nix) repair() []string {
+	if !n.Repair {
+		return nil
+	}
+	return []string{"--repair"}
+}
+
+func (n *Nix) realise(ctx context.Context, path, gcRoot string, step event.Step, flags ...string) (string, error) {
 	if err := storePath(path); err != nil {
 		return "", err
 	}
-	out, err := n.run(ctx, runOptions{argv: append([]string{"nix-store", "--realise", path}, rootFlags(gcRoot)...), step: step})
+	out, err := n.run(ctx, runOptions{argv: slices.Concat([]string{"nix-store", "--realise", path}, rootFlags(gcRoot), flags), step: step})
 	if err != nil {
 		return "", err
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/git-deploy/git-deploy/pkg/event"
 	"github.com/git-deploy/git-deploy/pkg/gitrepo"
 	"github.com/git-deploy/git-deploy/pkg/nix"
-	"github.com/git-deploy/git-deploy/pkg/statedir"
 )
 
 // built is what evaluating and building gave.
@@ -21,40 +20,15 @@ type built struct {
 // build evaluates and builds commit, as far as the deployer has not done so,
 // and keeps the result alive by the deployment's GC root.
 func (d *deployment) build(ctx context.Context, objects *gitrepo.Objects, commit string, o Options) (*built, error) {
-	l, x := d.n.Layout, nix.New(d.sink)
-	result := l.Result(d.id)
 	b := &built{}
-	var err error
-	switch {
-	case o.Bundle != "":
-		b.path = o.Bundle
-		if err = x.Root(ctx, o.Bundle, result); err != nil {
-			err = fmt.Errorf("the system that was built by the deployer is not here: %w", err)
-		}
-	case o.Drv != "":
-		b.path, err = x.Realise(ctx, o.Drv, result)
-	case o.Build == "deployer" || o.Evaluate == "deployer":
-		err = refused("git push -o build=node REMOTE", "evaluating or building on the deployer needs git-remote-node (a node:// address): this push came without a result")
-	default:
-		source := l.Source(d.id)
-		if err = os.Mkdir(source, 0o700); err != nil {
-			return nil, err
-		}
-		defer func() { _ = os.RemoveAll(source) }() // what Nix needs of it is in its store
-		if err = objects.Extract(commit, source); err != nil {
-			return nil, fmt.Errorf("write out commit %s: %w", gitrepo.Short(commit), err)
-		}
-		b.path, err = x.BuildBundle(ctx, source, d.n.Node, result)
-	}
+	err := d.building(func(x *nix.Nix) (err error) {
+		b.path, err = d.realise(ctx, x, objects, commit, o)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	if b.bundle, err = nix.ReadBundle(b.path); err != nil {
-		return nil, err
-	}
-	// Nix calls valid what the kernel has yet to write: after a power cut it
-	// would take empty files for this system, also when that is pushed again.
-	if err = statedir.SyncFS(b.path); err != nil {
 		return nil, err
 	}
 	if b.bundle.Network.ID != d.n.Network.ID || b.bundle.Node != d.n.Node {
@@ -68,6 +42,31 @@ func (d *deployment) build(ctx context.Context, objects *gitrepo.Objects, commit
 		d.sink.Emit(event.Event{Kind: event.Warning, Message: "node " + d.n.Node + ": " + w})
 	}
 	return b, nil
+}
+
+// realise returns the bundle's path, as far as the deployer has not made it.
+func (d *deployment) realise(ctx context.Context, x *nix.Nix, objects *gitrepo.Objects, commit string, o Options) (string, error) {
+	result := d.n.Layout.Result(d.id)
+	switch {
+	case o.Bundle != "":
+		if err := x.Root(ctx, o.Bundle, result); err != nil {
+			return "", fmt.Errorf("the system that was built by the deployer is not here: %w", err)
+		}
+		return o.Bundle, nil
+	case o.Drv != "":
+		return x.Realise(ctx, o.Drv, result)
+	case o.Build == "deployer" || o.Evaluate == "deployer":
+		return "", refused("git push -o build=node REMOTE", "evaluating or building on the deployer needs git-remote-node (a node:// address): this push came without a result")
+	}
+	source := d.n.Layout.Source(d.id)
+	if err := os.Mkdir(source, 0o700); err != nil {
+		return "", err
+	}
+	defer func() { _ = os.RemoveAll(source) }() // what Nix needs of it is in its store
+	if err := objects.Extract(commit, source); err != nil {
+		return "", fmt.Errorf("write out commit %s: %w", gitrepo.Short(commit), err)
+	}
+	return x.BuildBundle(ctx, source, d.n.Node, result)
 }
 
 // compare reports the difference between two systems.

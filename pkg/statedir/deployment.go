@@ -117,6 +117,10 @@ func (l Layout) Result(id string) string { return filepath.Join(l.Deployment(id)
 // Source is the checked-out tree that a deployment evaluates.
 func (l Layout) Source(id string) string { return filepath.Join(l.Deployment(id), "source") }
 
+// Building is there while a deployment is built, until what was built is on the
+// disk: the id of the boot in which that began.
+func (l Layout) Building(id string) string { return filepath.Join(l.Deployment(id), "building") }
+
 // Retention says how many folders of ended deployments are kept.
 type Retention struct {
 	Keep   int           // the newest ones, at least
