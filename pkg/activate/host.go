@@ -21,7 +21,6 @@ import (
 type Host struct {
 	layout statedir.Layout
 	id     string // of the deployment
-	nix    *nix.Nix
 	sink   event.Sink
 	since  time.Time // journals are read from here on
 	bootID string    // the kernel's file; tests reboot by writing another one
@@ -30,7 +29,7 @@ type Host struct {
 // NewHost returns the Machine for one deployment, whose folder exists.
 func NewHost(l statedir.Layout, id string, sink event.Sink) *Host {
 	return &Host{
-		layout: l, id: id, nix: nix.New(sink), sink: sink, since: time.Now(),
+		layout: l, id: id, sink: sink, since: time.Now(),
 		bootID: bootIDFile,
 	}
 }
@@ -134,6 +133,10 @@ func (h *Host) SetProfile(ctx context.Context, system string) error {
 }
 
 func (h *Host) setProfile(ctx context.Context, profile, system string) error {
+	// It could set the profile after us.
+	if err := h.stopLeftover(); err != nil {
+		return err
+	}
 	now, err := readSystem("the profile", profile)
 	if err != nil || now == system {
 		return err
@@ -145,7 +148,10 @@ func (h *Host) setProfile(ctx context.Context, profile, system string) error {
 	if err := statedir.SyncFS(system); err != nil {
 		return err
 	}
-	if err := h.nix.SetProfile(ctx, profile, system); err != nil {
+	x := nix.New(h.sink)
+	x.Started = h.noteChild
+	defer h.forgetChild()
+	if err := x.SetProfile(ctx, profile, system); err != nil {
 		return err
 	}
 	return statedir.SyncDir(filepath.Dir(profile))

@@ -386,6 +386,31 @@ func TestHost(t *testing.T) {
 		}
 	})
 
+	t.Run("runner killed while it sets the profile", func(t *testing.T) {
+		r.reset(t)
+		r.want(r.run(r.job("one", Switch)), event.Succeeded, "one", "one")
+		bin, path := t.TempDir(), os.Getenv("PATH")
+		slow := "#!/bin/sh\nsleep 7654 & echo $! > $GIT_DEPLOY_ROOT/run/sleeper; wait\nPATH=" + path + "; exec nix-env \"$@\"\n"
+		if err := os.WriteFile(filepath.Join(bin, "nix-env"), []byte(slow), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("PATH", bin+":"+path)
+		j := r.job("two", Switch)
+		pid := r.start(t, j)
+		sleeper := filepath.Join(r.layout.Root, "run/sleeper")
+		eventually(t, "the profile is being set", func() bool {
+			data, _ := os.ReadFile(sleeper)
+			_, err := os.Stat(r.host(j.ID).childFile())
+			return len(data) > 0 && err == nil
+		})
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("PATH", path)
+		r.want(Settle(t.Context(), r.host(j.ID), j, r.sink()), event.Succeeded, "two", "two") // it was confirmed
+		r.sleeperIsGone(t)
+	})
+
 	t.Run("restarted", func(t *testing.T) {
 		r.reset(t)
 		r.want(r.run(r.job("one", Switch)), event.Succeeded, "one", "one")

@@ -98,13 +98,10 @@ func (h *Host) execute(ctx context.Context, step event.Step, cmd proc.Cmd) (last
 		lines.stop()
 		return "", err
 	}
-	if err := h.noteChild(p.Pid()); err != nil {
-		h.warn("cannot note the process of "+cmd.Argv[0], err)
-	}
+	h.noteChild(p.Pid())
+	defer h.forgetChild()
 	err = p.Wait() // after a time limit: when its whole group is gone
-	last = lines.stop()
-	_ = os.Remove(h.childFile())
-	return last, err
+	return lines.stop(), err
 }
 
 func (h *Host) warn(what string, err error) {
@@ -133,22 +130,27 @@ func switchEnv(l statedir.Layout, environ []string) (env, unset []string) {
 	return env, unset
 }
 
-// childFile names the running switch-to-configuration for a Settle that comes
-// after the runner was killed alone.
+// childFile names the process that changes the machine at the moment,
+// switch-to-configuration or nix-env, for a Settle that comes after the runner
+// was killed alone.
 func (h *Host) childFile() string {
 	return filepath.Join(h.layout.Deployment(h.id), "switch.pid")
 }
 
-func (h *Host) noteChild(pid int) error {
+func (h *Host) noteChild(pid int) {
 	boot, err := h.BootID()
-	if err != nil {
-		return err
+	if err == nil {
+		err = os.WriteFile(h.childFile(), fmt.Appendf(nil, "%d %s %s", pid, startTime(pid), boot), 0o600)
 	}
-	return os.WriteFile(h.childFile(), fmt.Appendf(nil, "%d %s %s", pid, startTime(pid), boot), 0o600)
+	if err != nil {
+		h.warn("cannot note what changes the machine", err)
+	}
 }
 
-// stopLeftover kills a switch-to-configuration that a dead runner left behind:
-// two at the same time would leave anything.
+func (h *Host) forgetChild() { _ = os.Remove(h.childFile()) } // a stale one is recognised
+
+// stopLeftover kills what a dead runner left behind that changes the machine: two
+// at the same time would leave anything.
 func (h *Host) stopLeftover() error {
 	data, err := os.ReadFile(h.childFile())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -171,7 +173,7 @@ func (h *Host) stopLeftover() error {
 			}
 		}
 	}
-	_ = os.Remove(h.childFile()) // a stale one is recognised
+	h.forgetChild()
 	return nil
 }
 

@@ -31,8 +31,9 @@ import (
 // Nix runs Nix's programs and reports to Sink.
 type Nix struct {
 	Sink      event.Sink
-	ShowTrace bool // errors hold every frame that Nix knows
-	Repair    bool // what is built is compared with what the store knows of it, and made anew where they differ
+	ShowTrace bool          // errors hold every frame that Nix knows
+	Repair    bool          // what is built is compared with what the store knows of it, and made anew where they differ
+	Started   func(pid int) // hears of each process, which leads a group of its own; may be nil
 }
 
 // New returns a Nix that reports to sink.
@@ -252,7 +253,13 @@ func (n *Nix) run(ctx context.Context, o runOptions) ([]byte, error) {
 	log := newLogParser(n.Sink, o.step, o.steps)
 	lines := &lineWriter{line: log.Line}
 	var out bytes.Buffer
-	err := proc.Run(ctx, proc.Cmd{Argv: argv, Stdout: &out, Stderr: lines})
+	p, err := proc.Start(ctx, proc.Cmd{Argv: argv, Stdout: &out, Stderr: lines})
+	if err == nil {
+		if n.Started != nil {
+			n.Started(p.Pid())
+		}
+		err = p.Wait()
+	}
 	lines.flush()
 	if err != nil {
 		if ctx.Err() != nil {

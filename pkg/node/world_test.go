@@ -297,8 +297,8 @@ func (w *world) reboot() {
 	}
 }
 
-// endSwitches waits for each switch-to-configuration that a runner which was
-// killed alone left behind: after a real boot there is none.
+// endSwitches waits for each switch-to-configuration and nix-env that a runner
+// which was killed alone left behind: after a real boot there is none.
 func (w *world) endSwitches() {
 	w.t.Helper()
 	notes, err := filepath.Glob(filepath.Join(w.l.Deployments(), "*/switch.pid"))
