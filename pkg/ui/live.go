@@ -172,16 +172,13 @@ func (l *live) sentence(t Tone, sign, text string) []string {
 }
 
 func (l *live) hint(n *node, hint string) []string {
-	if hint == "" || said(&n.hints, hint) {
-		return nil
-	}
-	out := l.style.wrap(l.style.clean(hint), max(l.style.Width-1-4, 8))
-	for i := range out {
-		lead := "    "
-		if i == 0 {
-			lead = "  " + l.style.Paint(Accent, l.style.symbols().hint) + " "
+	var out []string
+	for _, h := range n.newHints(l.style, hint) {
+		lead := "  " + l.style.Paint(Accent, l.style.symbols().hint) + " "
+		for _, line := range l.style.wrap(h, max(l.style.Width-1-4, 8)) {
+			out = append(out, lead+l.style.Paint(Accent, line))
+			lead = "    "
 		}
-		out[i] = lead + l.style.Paint(Accent, out[i])
 	}
 	return out
 }

@@ -127,10 +127,11 @@ func (p *plain) more(line, sep, pre string, text []string) []string {
 }
 
 func (p *plain) hint(n *node, hint string) []string {
-	if hint == "" || said(&n.hints, hint) {
-		return nil
+	var out []string
+	for _, h := range n.newHints(p.style, hint) {
+		out = append(out, p.prefix(n)+"hint: "+h)
 	}
-	return []string{p.prefix(n) + "hint: " + p.style.clean(hint)}
+	return out
 }
 
 func (p *plain) pulse(pre string, s *step, now time.Time) []string {

@@ -158,3 +158,19 @@ func TestStopped(t *testing.T) {
 		t.Errorf("got:\n%s", out.String())
 	}
 }
+
+// Each hint is a command to type, so each has a line of its own.
+func TestHintsAreLinesOfTheirOwn(t *testing.T) {
+	e := event.Event{Kind: event.Finished, Node: "web", Outcome: event.Failed, Message: "conflict", Hint: "git merge web/main\ngit push web"}
+	var plain bytes.Buffer
+	r := New(&plain, Options{Mode: Plain})
+	r.Emit(e)
+	r.Close()
+	if want := "web: hint: git merge web/main\nweb: hint: git push web\n"; !strings.HasSuffix(plain.String(), want) {
+		t.Errorf("plain output %q does not end with %q", plain.String(), want)
+	}
+	l := &live{style: Style{Width: 80, Rows: 24}}
+	if got, want := strings.Join(l.apply(e, e.Time), "\n"), "  > git merge web/main\n  > git push web"; !strings.HasSuffix(got, want) {
+		t.Errorf("live output %q does not end with %q", got, want)
+	}
+}

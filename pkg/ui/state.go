@@ -68,6 +68,17 @@ func said(list *[]string, text string) bool {
 	return false
 }
 
+// newHints are the commands of an event's hint, one a line there, that were not shown yet.
+func (n *node) newHints(s Style, hint string) []string {
+	var out []string
+	for _, h := range s.lines(hint) {
+		if h != "" && !said(&n.hints, h) {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
 // current is the step to show when there is room for one.
 func (n *node) current() *step {
 	if len(n.running) == 0 {
