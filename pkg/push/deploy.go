@@ -101,6 +101,7 @@ func (d *deployment) attempt(ctx context.Context) (m integration, final event.Ev
 	if tip := d.h.peer.hello.tip(); tip != "" && tip == d.h.repo.LooseRef(d.spec.Src) {
 		m = integration{tip: tip, local: tip, result: tip}
 		if d.upToDate() && len(d.together) == 0 {
+			d.h.noticeChanges(ctx)()
 			return m, upToDate(tip), nil
 		}
 	}
@@ -172,6 +173,7 @@ func (d *deployment) nothingToSend(ctx context.Context, m integration) (event.Ev
 		}
 	}
 	if d.upToDate() {
+		h.noticeChanges(ctx)()
 		return upToDate(m.tip), nil
 	}
 	if h.peer.hello.Pinned && !d.options.unpin {

@@ -69,6 +69,19 @@ func TestUpToDateIsOneCommand(t *testing.T) {
 	w.equal("verbs", string(verbs), "hello\n")
 }
 
+// Whoever forgot to commit learns it also where there is nothing to send.
+func TestUpToDateTellsOfUncommittedChanges(t *testing.T) {
+	w, _ := site(t)
+	const notice = "uncommitted changes in network.nix stay here"
+	if out := w.git(w.clone, "push", "web"); strings.Contains(out, notice) {
+		t.Errorf("nothing is changed, and yet: %s", out)
+	}
+	w.write(filepath.Join(w.clone, "network.nix"), "{ dirty = 1; }\n")
+	w.says(w.git(w.clone, "push", "web"), notice, "Everything up-to-date")
+	w.git(w.clone, "tag", "marked")
+	w.says(w.git(w.clone, "push", "--atomic", "web", "main", "marked"), notice, "[new tag]")
+}
+
 func TestNotRunningIsDeployedAgain(t *testing.T) {
 	w, repo := site(t)
 	first := w.rev(w.clone, "HEAD")
