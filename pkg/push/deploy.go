@@ -101,7 +101,7 @@ func (d *deployment) attempt(ctx context.Context) (m integration, final event.Ev
 	if tip := d.h.peer.hello.tip(); tip != "" && tip == d.h.repo.LooseRef(d.spec.Src) {
 		m = integration{tip: tip, local: tip, result: tip}
 		if d.upToDate() && len(d.together) == 0 {
-			d.h.noticeChanges(ctx)()
+			d.h.noticeChanges()()
 			return m, upToDate(tip), nil
 		}
 	}
@@ -173,7 +173,7 @@ func (d *deployment) nothingToSend(ctx context.Context, m integration) (event.Ev
 		}
 	}
 	if d.upToDate() {
-		h.noticeChanges(ctx)()
+		h.noticeChanges()()
 		return upToDate(m.tip), nil
 	}
 	if h.peer.hello.Pinned && !d.options.unpin {
@@ -259,7 +259,7 @@ func (h *helper) user() string {
 // deploy sends m and follows the node. raced says that the node's branch moved before it was locked.
 func (d *deployment) deploy(ctx context.Context, m integration) (final event.Event, raced bool, err error) {
 	h := d.h
-	defer h.noticeChanges(ctx)()
+	defer h.noticeChanges()()
 	if err := d.buildHere(ctx, m.result); err != nil {
 		return final, false, err
 	}
@@ -309,7 +309,7 @@ func (d *deployment) deploy(ctx context.Context, m integration) (final event.Eve
 // redeploy makes the node deploy the tip of its branch again.
 func (d *deployment) redeploy(ctx context.Context) (event.Event, error) {
 	h := d.h
-	defer h.noticeChanges(ctx)()
+	defer h.noticeChanges()()
 	if err := d.buildHere(ctx, h.peer.hello.tip()); err != nil {
 		return event.Event{}, err
 	}

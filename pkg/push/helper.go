@@ -73,8 +73,9 @@ type helper struct {
 	pushOptions []string
 	leases      []string
 
-	peer    *peer // the node, once connected
-	noticed bool  // uncommitted changes have been looked for
+	peer    *peer         // the node, once connected
+	changes chan []string // gets the files with uncommitted changes; nil: nobody looks for them
+	noticed bool          // these have been told
 }
 
 func (h *helper) open(ctx context.Context, remote, address string) error {
@@ -248,6 +249,9 @@ func (h *helper) protocol() string {
 
 // List implements remotehelper.Handler.
 func (h *helper) List(ctx context.Context, forPush bool) (remotehelper.Refs, error) {
+	if forPush {
+		h.lookForChanges(ctx)
+	}
 	if err := h.connect(ctx); err != nil {
 		return remotehelper.Refs{}, err
 	}
@@ -298,17 +302,28 @@ func (h *helper) Push(ctx context.Context, specs []remotehelper.PushSpec) ([]rem
 	return h.push(ctx, specs), nil
 }
 
-// noticeChanges tells, while objects are sent, that only what is committed is deployed.
-func (h *helper) noticeChanges(ctx context.Context) (wait func()) {
-	if h.noticed || h.bare() {
+// lookForChanges begins to look for uncommitted changes, while the node is asked what it is.
+func (h *helper) lookForChanges(ctx context.Context) {
+	if h.changes != nil || h.repo == nil || h.bare() {
+		return
+	}
+	h.changes = make(chan []string, 1)
+	go func() {
+		files, _ := h.repo.Changed(ctx) // a broken index does not stop a push
+		h.changes <- files
+	}()
+}
+
+// noticeChanges tells once, while objects are sent, that only what is committed is deployed.
+func (h *helper) noticeChanges() (wait func()) {
+	if h.noticed || h.changes == nil {
 		return func() {}
 	}
 	h.noticed = true
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		// A broken index does not stop a push.
-		if files, _ := h.repo.Changed(ctx); len(files) > 0 {
+		if files := <-h.changes; len(files) > 0 {
 			h.sink().Emit(event.Event{Kind: event.Notice, Time: time.Now(),
 				Message: fmt.Sprintf("deploying what is committed: uncommitted changes in %s stay here", enumerate(files))})
 		}
