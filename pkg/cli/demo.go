@@ -19,7 +19,7 @@ func demoCommand() *cli.Command {
 			"rolled back, and leaves the network for you to try. Needs git, ssh, Nix and busybox;\n" +
 			"root only where Nix does. Nothing outside its folder is touched.",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "dir", Value: demo.Dir(), DefaultText: "in the folder for temporary files", Usage: "the demo's `FOLDER`; what is there is removed"},
+			&cli.StringFlag{Name: "dir", Value: demo.Dir(), DefaultText: "in the folder for temporary files", Usage: "the demo's `FOLDER`; a demo that is there already is removed"},
 			&cli.BoolFlag{Name: "clean", Usage: "stop the demo's nodes and remove its folder"},
 		},
 		Action: func(c *cli.Context) error {

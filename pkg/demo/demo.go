@@ -15,6 +15,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,6 +24,7 @@ import (
 	"github.com/git-deploy/git-deploy/pkg/fail"
 	"github.com/git-deploy/git-deploy/pkg/proc"
 	"github.com/git-deploy/git-deploy/pkg/statedir"
+	"github.com/git-deploy/git-deploy/pkg/transport"
 )
 
 // Options say where and how.
@@ -68,6 +70,10 @@ func Run(ctx context.Context, o Options) error {
 	if o.Dir == "" {
 		o.Dir = Dir()
 	}
+	var err error
+	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
+		return err
+	}
 	for _, program := range []string{"git", "ssh", "ssh-keygen", "nix-build", "busybox"} {
 		if _, err := proc.Find(program); err != nil {
 			return fail.New(fail.Failed, err, "make demo    # installs what is missing on Debian and Ubuntu")
@@ -77,19 +83,37 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	d := &demo{Options: o}
-	err := d.setUp(ctx)
-	if err == nil {
+	if err = d.setUp(ctx); err == nil {
 		err = d.story(ctx)
 	}
 	if err != nil {
-		return fail.New(fail.CodeOf(err), err, "git deploy demo --clean    # or look around in "+o.Dir)
+		return fail.New(fail.CodeOf(err), err, d.cleaning()+"    # or look around in "+o.Dir)
 	}
 	d.farewell()
 	return nil
 }
 
+// cleaning is the command that removes this demo, wherever it and the tool are.
+func (d *demo) cleaning() string {
+	argv := []string{"git", "deploy", "demo", "--clean"}
+	if found, err := proc.Find("git-deploy"); err != nil || found != d.Tool {
+		argv = []string{d.Tool, "demo", "--clean"}
+	}
+	if d.Dir != Dir() {
+		argv = append(argv, "--dir", d.Dir)
+	}
+	line, err := transport.CommandLine(argv)
+	if err != nil { // no path holds a NUL
+		return strings.Join(argv, " ")
+	}
+	return line
+}
+
 func (d *demo) setUp(ctx context.Context) error {
 	if err := os.MkdirAll(d.file("ssh"), 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(d.file(mark), nil, 0o600); err != nil {
 		return err
 	}
 	keygen := proc.Cmd{Argv: []string{"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "demo", "-f", d.file("ssh/id")}}
@@ -127,7 +151,7 @@ func (d *demo) setUp(ctx context.Context) error {
 		name, value, _ := strings.Cut(kv, "=")
 		fmt.Fprintf(&script, "export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
 	}
-	if err := os.WriteFile(d.file("env.sh"), []byte(script.String()), 0o600); err != nil {
+	if err := os.WriteFile(d.file(mark), []byte(script.String()), 0o600); err != nil {
 		return err
 	}
 	for _, n := range d.nodes {
@@ -209,13 +233,23 @@ func waitPort(ctx context.Context, port int) error {
 	}
 }
 
+// mark is the file that tells the demo's folder from others; it is there first.
+const mark = "env.sh"
+
 // Clean ends every process of the demo in dir and removes the folder.
 func Clean(dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
 	if _, err := os.Lstat(dir); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if !ours(dir) {
 		return fail.New(fail.Failed, fmt.Errorf("%s is not a folder of yours, so it is not the demo's", dir), "remove it by hand")
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 && !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == mark }) {
+		return fail.New(fail.Usage, fmt.Errorf("%s is not empty, and no demo was there: it is left alone", dir), "git deploy demo --dir FOLDER    # one that is empty, or not there yet")
 	}
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		pids := processes(dir)
@@ -249,7 +283,7 @@ func ours(dir string) bool {
 // processes finds all processes whose root prefix is a node of the demo in dir.
 func processes(dir string) []int {
 	entries, _ := os.ReadDir("/proc")
-	mark := []byte("\x00" + statedir.RootEnv + "=" + dir + "/nodes/")
+	prefix := []byte("\x00" + statedir.RootEnv + "=" + dir + "/nodes/")
 	var pids []int
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
@@ -257,7 +291,7 @@ func processes(dir string) []int {
 			continue
 		}
 		env, err := os.ReadFile("/proc/" + e.Name() + "/environ")
-		if err == nil && bytes.Contains(append([]byte{0}, env...), mark) {
+		if err == nil && bytes.Contains(append([]byte{0}, env...), prefix) {
 			pids = append(pids, pid)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/git-deploy/git-deploy/internal/testenv"
+	"github.com/git-deploy/git-deploy/pkg/fail"
 )
 
 // The demo is what a newcomer sees first: it runs to its end, says what it
@@ -48,7 +49,7 @@ func TestDemo(t *testing.T) {
 	text := run()
 	for _, want := range []string{
 		"Hello from web.", "The shop is open.", "Mind the step.", "Merge what gateway changed itself",
-		"rolled back", "site.prot", "2 nodes: 2 succeeded", "in step", "make demo-clean",
+		"rolled back", "site.prot", "2 nodes: 2 succeeded", "in step", "The end of it: " + filepath.Join(bin, "git-deploy") + " demo --clean --dir " + dir,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing", want)
@@ -77,6 +78,16 @@ func TestCleanLeavesForeignFoldersAlone(t *testing.T) {
 		t.Error("a link was followed")
 	}
 	if _, err := os.Stat(target); err != nil {
+		t.Error(err)
+	}
+	file := filepath.Join(target, "thesis")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Clean(target); fail.CodeOf(err) != fail.Usage {
+		t.Errorf("a folder in which no demo was: %v", err)
+	}
+	if _, err := os.Stat(file); err != nil {
 		t.Error(err)
 	}
 }

@@ -216,7 +216,7 @@ func (d *demo) farewell() {
 	for _, n := range d.nodes {
 		fmt.Fprintf(d.Out, "    %-13s http://127.0.0.1:%d  nodes/%s.nix\n", n.name, n.site, n.name)
 	}
-	fmt.Fprintf(d.Out, "\nEdit a file, git commit, git push web. The end of it: make demo-clean\n")
+	fmt.Fprintf(d.Out, "\nEdit a file, git commit, git push web. The end of it: %s\n", d.cleaning())
 }
 
 // networkFile is the network with the module that all nodes share.
