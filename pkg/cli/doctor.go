@@ -37,8 +37,9 @@ func doctorCommand() *cli.Command {
 		Usage:     "look for what is wrong, here and on the nodes",
 		ArgsUsage: "[NODE|GLOB|@TAG…]",
 		Description: "Checks the programs and the clone here, then connects to the nodes (all, or those\n" +
-			"named) and checks what they are and run. It changes nothing. The exit code is 1\n" +
-			"when anything is wrong.",
+			"named) and checks what they are and run. It changes nothing; a node that is asked\n" +
+			"restores hooks of git-deploy that are gone. The exit code is 1 when anything is\n" +
+			"wrong.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "local", Usage: "do not connect to nodes"},
 			jsonFlag("a list of findings"),
@@ -183,6 +184,15 @@ func visitOne(ctx context.Context, clone *clone, r network.Remote) []finding {
 	}
 	if h.Tool != version.Revision {
 		findings = append(findings, doubtful(r.Node, "tool", fmt.Sprintf("it has git-deploy %s, here is %s", h.Tool, version.Revision), "git deploy add "+r.Node+" ADDRESS    # brings the tool there up to date"))
+	}
+	switch s := h.Hooks; {
+	case s == nil: // an older tool, of which was told
+	case s.Problem != "":
+		findings = append(findings, wrong(r.Node, "hooks", fail.New(fail.Failed, errors.New(s.Problem), s.Hint)))
+	case len(s.Restored) > 0:
+		findings = append(findings, doubtful(r.Node, "hooks", push.RestoredHooks(s.Restored), ""))
+	default:
+		findings = append(findings, good(r.Node, "hooks", "a push is deployed"))
 	}
 	switch {
 	case h.Holder != nil:

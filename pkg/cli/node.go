@@ -127,7 +127,7 @@ func nodeCommand() *cli.Command {
 					if err != nil {
 						return err
 					}
-					return node.ReceivePack(layout, name)
+					return node.ReceivePack(c.Context, layout, name)
 				},
 			},
 			{

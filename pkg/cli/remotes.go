@@ -139,8 +139,8 @@ func installCloneHooks(c *cli.Context, clone *clone, names []string) error {
 	if err != nil {
 		return err
 	}
-	foreign, err := hooks.Install(dir, names, tool)
-	for _, path := range foreign {
+	installed, err := hooks.Install(dir, names, tool)
+	for _, path := range installed.Foreign {
 		fmt.Fprintf(c.App.ErrWriter, "git-deploy: warning: %s is not a hook of git-deploy and was left as it is\ngit-deploy: hint: add to it: git deploy hook %s\n", path, filepath.Base(path))
 	}
 	return err

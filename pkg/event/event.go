@@ -81,6 +81,7 @@ const (
 	Superseded     Outcome = "superseded"      // a newer commit came before this one was activated
 	Interrupted    Outcome = "interrupted"     // the machine or the runner died in the middle; settled afterwards
 	Locked         Outcome = "locked"          // another deployment held the node for longer than the wait
+	Unknown        Outcome = "unknown"         // the deployer lost the node before it saw the end; a node never says this
 )
 
 // OK reports whether the outcome is what the user asked for.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/git-deploy/git-deploy/pkg/event"
 )
@@ -36,8 +37,9 @@ type Error struct {
 func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
-// New returns an Error. Hints are commands to type that lead on.
+// New returns an Error. Hints are commands to type that lead on; an empty one is none.
 func New(code Code, err error, hints ...string) error {
+	hints = slices.DeleteFunc(slices.Clone(hints), func(h string) bool { return h == "" })
 	return &Error{Code: code, Err: err, Hints: hints}
 }
 
@@ -84,6 +86,8 @@ func OutcomeCode(o event.Outcome) Code {
 		return RolledBack
 	case o == event.Locked:
 		return Locked
+	case o == event.Unknown:
+		return Unreachable
 	}
 	return Failed
 }

@@ -12,7 +12,7 @@ import (
 
 func TestCodesAndHints(t *testing.T) {
 	base := errors.New("base")
-	inner := New(Locked, fmt.Errorf("inner: %w", base), "wait")
+	inner := New(Locked, fmt.Errorf("inner: %w", base), "", "wait")
 	outer := fmt.Errorf("outer: %w", New(Conflict, fmt.Errorf("middle: %w", inner), "merge", "push"))
 	if CodeOf(outer) != Conflict || CodeOf(inner) != Locked || CodeOf(base) != Failed || CodeOf(nil) != OK {
 		t.Error(CodeOf(outer), CodeOf(inner), CodeOf(base), CodeOf(nil))
@@ -33,7 +33,7 @@ func TestOutcomeCode(t *testing.T) {
 	for outcome, want := range map[event.Outcome]Code{
 		event.Succeeded: 0, event.UpToDate: 0, event.Built: 0, event.DryRun: 0,
 		event.Refused: 1, event.Failed: 1, event.RollbackFailed: 1, event.Superseded: 1, event.Interrupted: 1,
-		event.RolledBack: 4, event.Locked: 7,
+		event.RolledBack: 4, event.Locked: 7, event.Unknown: 6,
 	} {
 		if got := OutcomeCode(outcome); got != want {
 			t.Errorf("%s: %d, want %d", outcome, got, want)

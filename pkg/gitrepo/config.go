@@ -91,6 +91,18 @@ func (c *Config) Subsections(section, variable string) []string {
 	return names
 }
 
+// LocalConfig returns the last value of key in the repository's own configuration, or "".
+func (r *Repo) LocalConfig(ctx context.Context, key string) (string, error) {
+	value, err := r.output(ctx, proc.Cmd{}, "config", "--local", "--get", key)
+	if proc.ExitCode(err) == 1 { // is not set
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read git's configuration %s: %w", key, err)
+	}
+	return value, nil
+}
+
 // SetConfig replaces all values of key in the repository's own configuration; without values the key is removed.
 func (r *Repo) SetConfig(ctx context.Context, key string, values ...string) error {
 	if len(values) == 0 {

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/git-deploy/git-deploy/hooks"
 	"github.com/git-deploy/git-deploy/pkg/bundle"
 	"github.com/git-deploy/git-deploy/pkg/nix"
 	"github.com/git-deploy/git-deploy/pkg/statedir"
@@ -31,21 +32,26 @@ type HelloReply struct {
 	Pinned   bool              `json:"pinned"` // a rollback keeps the node off its branch
 	Holder   *statedir.Holder  `json:"holder"` // of the lock, while something is activated
 	StoreDir string            `json:"storeDir"`
+	Hooks    *hooks.State      `json:"hooks"`
 }
 
-// Hello answers the verb hello. It starts one program.
+// Hello answers the verb hello, and restores hooks that are gone. It starts two
+// programs, at once.
 func Hello(ctx context.Context, l statedir.Layout, arg, tool string) (*HelloReply, error) {
 	n, err := Open(l, arg)
 	if err != nil {
 		return nil, err
 	}
+	checked := make(chan hooks.State, 1)
+	go func() { checked <- n.checkHooks(ctx) }()
 	refs, err := n.Repo.Refs(ctx)
+	state := <-checked
 	if err != nil {
 		return nil, err
 	}
 	h := &HelloReply{
 		Version: HelloVersion, Tool: tool, Network: n.Network, Node: n.Node, Branch: n.Branch,
-		System: nixSystem(), Refs: refs, Pinned: pinned(refs), StoreDir: nix.StoreDir(),
+		System: nixSystem(), Refs: refs, Pinned: pinned(refs), StoreDir: nix.StoreDir(), Hooks: &state,
 	}
 	if h.Running, err = n.running(); err != nil {
 		return nil, err

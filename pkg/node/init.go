@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/git-deploy/git-deploy/hooks"
 	"github.com/git-deploy/git-deploy/pkg/bundle"
 	"github.com/git-deploy/git-deploy/pkg/fail"
 	"github.com/git-deploy/git-deploy/pkg/gitrepo"
@@ -81,13 +80,13 @@ func Init(ctx context.Context, l statedir.Layout, o InitOptions) (*InitResult, e
 	if err := initRepo(ctx, dir, o.Branch); err != nil {
 		return nil, err
 	}
-	var err error
-	if res.Warnings, err = installHooks(dir, l.Tool()); err != nil {
-		return nil, err
-	}
 	n := &Node{File: want, Layout: l}
+	var err error
 	if n.Repo, err = gitrepo.OpenBare(dir); err != nil {
 		return nil, err
+	}
+	if s := n.checkHooks(ctx); s.Problem != "" {
+		res.Warnings = append(res.Warnings, s.Problem+": "+s.Hint)
 	}
 	if err := n.adoptBranch(ctx); err != nil {
 		return nil, err
@@ -155,16 +154,6 @@ func initRepo(ctx context.Context, dir, branch string) error {
 		err = repo.SetHead(ctx, "refs/heads/"+branch)
 	}
 	return err
-}
-
-// installHooks writes our hooks and warns of those that somebody else wrote.
-func installHooks(repo, tool string) (warnings []string, err error) {
-	foreign, err := hooks.Install(filepath.Join(repo, "hooks"), hooks.Names(), tool)
-	for _, path := range foreign {
-		warnings = append(warnings, fmt.Sprintf("%s is not a hook of git-deploy and was left as it is: pushes are not deployed until it runs: %s hook %s \"$@\"",
-			path, tool, filepath.Base(path)))
-	}
-	return warnings, err
 }
 
 // installTool puts the program where hooks and remote commands look for it. A

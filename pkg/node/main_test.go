@@ -75,7 +75,7 @@ func call(ctx context.Context, args []string) error {
 	case "node recover":
 		return Recover(ctx, l, arg(2) == "", event.Discard)
 	case "node receive-pack":
-		return ReceivePack(l, arg(2))
+		return ReceivePack(ctx, l, arg(2))
 	case "node upload-pack":
 		return UploadPack(l, arg(2), "version=2")
 	case "node deploy":

@@ -1,10 +1,13 @@
 package node
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 
+	"github.com/git-deploy/git-deploy/pkg/fail"
 	"github.com/git-deploy/git-deploy/pkg/proc"
 	"github.com/git-deploy/git-deploy/pkg/statedir"
 )
@@ -12,31 +15,41 @@ import (
 // UploadPack becomes git upload-pack on the network's repository; it returns
 // only on error. protocol is the client's GIT_PROTOCOL.
 func UploadPack(l statedir.Layout, arg, protocol string) error {
-	return become(l, "upload-pack", arg, protocol)
-}
-
-// ReceivePack becomes git receive-pack on the network's repository; it returns
-// only on error.
-func ReceivePack(l statedir.Layout, arg string) error {
-	return become(l, "receive-pack", arg, "")
-}
-
-func become(l statedir.Layout, service, arg, protocol string) error {
-	n, err := Open(l, arg)
+	n, err := serve(l, arg)
 	if err != nil {
 		return err
 	}
-	if service == "receive-pack" {
-		// git would say no more than "unpacker error".
-		if err := n.room(); err != nil {
-			return err
-		}
+	return n.become("upload-pack", protocol)
+}
+
+// ReceivePack becomes git receive-pack on the network's repository; it returns
+// only on error. Without hooks that deploy, nothing is received.
+func ReceivePack(ctx context.Context, l statedir.Layout, arg string) error {
+	n, err := serve(l, arg)
+	if err != nil {
+		return err
 	}
+	// git would say no more than "unpacker error".
+	if err := n.room(); err != nil {
+		return err
+	}
+	if s := n.checkHooks(ctx); s.Problem != "" {
+		return fail.New(fail.Failed, errors.New(s.Problem), s.Hint)
+	}
+	return n.become("receive-pack", "")
+}
+
+// serve opens the network that arg names, in a clean environment.
+func serve(l statedir.Layout, arg string) (*Node, error) {
+	if err := cleanEnv(); err != nil {
+		return nil, err
+	}
+	return Open(l, arg)
+}
+
+func (n *Node) become(service, protocol string) error {
 	if strings.Trim(protocol, "abcdefghijklmnopqrstuvwxyz0123456789=:-") != "" {
 		return fmt.Errorf("git protocol %.60q is not one", protocol)
-	}
-	if err := cleanEnv(); err != nil {
-		return err
 	}
 	var env []string
 	if protocol != "" {

@@ -52,9 +52,12 @@ func (d *deployment) run(ctx context.Context) remotehelper.PushResult {
 			result.Err += ": " + firstLine(final.Message)
 		}
 	} else if err != nil {
-		final.Outcome = event.Failed
-		if fail.CodeOf(err) == fail.Cancelled {
+		var unknown *unknownError
+		switch final.Outcome = event.Failed; {
+		case fail.CodeOf(err) == fail.Cancelled:
 			final.Outcome = event.Interrupted
+		case errors.As(err, &unknown):
+			final.Outcome, final.Fields = event.Unknown, map[string]string{"commit": m.result}
 		}
 		result.Err = firstLine(err.Error())
 	}
@@ -294,7 +297,12 @@ func (d *deployment) deploy(ctx context.Context, m integration) (final event.Eve
 		fillIn(d.togetherResults, s.statuses, true)
 	}
 	var rejected *rejectedError
+	var nothing noDeploymentError
 	switch {
+	case errors.Is(err, errHadIt):
+		raced = true
+	case errors.As(err, &nothing):
+		h.peer.hello.Refs[h.peer.hello.branchRef()] = m.result
 	case errors.As(err, &rejected) && rejected.race():
 		raced = true
 	case err == nil && final.Outcome == event.Superseded && final.Fields[fieldNewer] != "":

@@ -8,8 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/git-deploy/git-deploy/hooks"
 	"github.com/git-deploy/git-deploy/internal/testenv"
+	"github.com/git-deploy/git-deploy/pkg/bundle"
 	"github.com/git-deploy/git-deploy/pkg/event"
+	"github.com/git-deploy/git-deploy/pkg/statedir"
 )
 
 // site is a world with the node web, to which the first commit was pushed.
@@ -57,6 +60,42 @@ func TestFirstPush(t *testing.T) {
 	if o["by"] != "Ada <ada@example.org>" || o["node"] != "web" || o["network"] != networkID || o["action"] != "switch" || o["follow"] != "false" || o["confirm"] != "" {
 		t.Errorf("options %v", o)
 	}
+}
+
+// The branch moves, nobody deploys, and the push says so.
+func TestPushThatNoHookSees(t *testing.T) {
+	w, repo := site(t)
+	if err := os.RemoveAll(filepath.Join(repo, "hooks")); err != nil {
+		t.Fatal(err)
+	}
+	first := w.rev(w.clone, "HEAD")
+	second := w.commit(w.clone, "a", "1")
+	w.fails(w.clone, []string{"push", "web"}, "web took the commit into its branch main, and no deployment of it began there", "hint: git deploy doctor web")
+	w.equal("branch", w.rev(repo, "main"), second)
+	w.equal("tracking", w.rev(w.clone, "refs/remotes/web/main"), second)
+	w.equal("current", w.rev(repo, refCurrent), first)
+	// What is there is deployed by the next push, as after any failure.
+	w.says(w.git(w.clone, "push", "web"), "switch ... done")
+	w.equal("current", w.rev(repo, refCurrent), second)
+}
+
+func TestPushToANodeWithOtherHooks(t *testing.T) {
+	w, repo := site(t)
+	first := w.rev(w.clone, "HEAD")
+	w.commit(w.clone, "a", "1")
+	l := statedir.FromEnv()
+	reply := HelloReply{Version: 1, Node: "web", Branch: "main", Network: bundle.NetworkID{Name: "home", ID: networkID}}
+	reply.Hooks = &hooks.State{Problem: "hooks/pre-receive is not a hook of git-deploy", Hint: "mv it away"}
+	if err := statedir.WriteJSON(l.NodeFile("home"), reply, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.fails(w.clone, []string{"push", "web"}, "refused: refused the push", "hooks/pre-receive is not a hook of git-deploy", "hint: mv it away")
+	w.equal("branch", w.rev(repo, "main"), first)
+	reply.Hooks = &hooks.State{Restored: []string{"pre-receive", "core.hooksPath"}}
+	if err := statedir.WriteJSON(l.NodeFile("home"), reply, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.says(w.git(w.clone, "push", "web"), "warning: its hooks were not as git-deploy had made them", "restored: pre-receive, core.hooksPath", "now runs")
 }
 
 func TestUpToDateIsOneCommand(t *testing.T) {

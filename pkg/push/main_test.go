@@ -83,6 +83,12 @@ func fakeNode(args []string) error {
 		return cmd.Run()
 	case "follow":
 		from := int64(1)
+		if args[1] == "--existing" {
+			args = append(args[:1:1], args[2:]...)
+			if _, err := os.Stat(l.Deployment(args[1])); err != nil {
+				return fmt.Errorf("there is no deployment %s on this node", args[1])
+			}
+		}
 		if len(args) > 3 {
 			fmt.Sscan(args[3], &from)
 		}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/git-deploy/git-deploy/hooks"
 	"github.com/git-deploy/git-deploy/pkg/bundle"
 	"github.com/git-deploy/git-deploy/pkg/event"
 	"github.com/git-deploy/git-deploy/pkg/fail"
@@ -36,6 +37,7 @@ type HelloReply struct {
 	Pinned   bool              `json:"pinned"` // a rollback keeps the node off its branch
 	Holder   *statedir.Holder  `json:"holder"` // of the lock, while something is activated
 	StoreDir string            `json:"storeDir"`
+	Hooks    *hooks.State      `json:"hooks"` // nil: it does not look at them
 }
 
 const helloVersion = 1

@@ -2,9 +2,11 @@ package push
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/git-deploy/git-deploy/pkg/event"
 	"github.com/git-deploy/git-deploy/pkg/fail"
@@ -58,7 +60,31 @@ func (h *helper) prepare() (pushOptions, error) {
 	if h.repo == nil {
 		return options, fail.Errorf(fail.Usage, "there is no repository here to push from")
 	}
-	return options, h.checkNode()
+	if err := h.checkNode(); err != nil {
+		return options, err
+	}
+	return options, h.checkHooks()
+}
+
+// checkHooks tells of hooks that the node has restored, and refuses to push
+// where they are not git-deploy's: the branch would move and nothing else.
+func (h *helper) checkHooks() error {
+	s := h.peer.hello.Hooks
+	if s == nil {
+		return nil
+	}
+	if len(s.Restored) > 0 {
+		h.sink().Emit(event.Event{Kind: event.Warning, Time: time.Now(), Message: RestoredHooks(s.Restored)})
+	}
+	if s.Problem != "" {
+		return fail.New(fail.Failed, errors.New(s.Problem), s.Hint)
+	}
+	return nil
+}
+
+// RestoredHooks says what a node has put back of its hooks.
+func RestoredHooks(names []string) string {
+	return "its hooks were not as git-deploy had made them, so that a push could have gone unnoticed; restored: " + enumerate(names)
 }
 
 // checkNode refuses a host that is another node than the one that is meant.

@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -78,9 +79,7 @@ func (s *sending) result() error {
 			if status.Err == "" || status.Err == "up to date" {
 				return nil
 			}
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			err := &rejectedError{why: status.Err, said: s.said.String()}
+			err := &rejectedError{why: status.Err, said: s.words()}
 			_, hints := toolError(err.said)
 			if remedy := fail.Remedy(err.Error(), "NODE"); remedy != "" && len(hints) == 0 {
 				hints = []string{remedy}
@@ -89,6 +88,20 @@ func (s *sending) result() error {
 		}
 	}
 	return fmt.Errorf("send: the node did not answer for %s", s.branch)
+}
+
+// words returns what the node's hooks have printed.
+func (s *sending) words() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.said.String()
+}
+
+// hadIt reports, after done, whether git found the branch where it was to be moved, and so sent nothing.
+func (s *sending) hadIt() bool {
+	return slices.ContainsFunc(s.statuses, func(status gitrepo.RefStatus) bool {
+		return status.Ref == s.branch && status.Err == "up to date"
+	})
 }
 
 // rejectedError is a branch that git or a hook there did not take.

@@ -23,12 +23,13 @@ import (
 type patience struct {
 	settle  time.Duration // how long events may take to arrive after git is done
 	silence time.Duration // how long an activation may say nothing before a second look is taken over a new connection
+	tell    time.Duration // how long a node may be out of reach before that is said
 	lost    time.Duration // how long a node may be out of reach before the push gives up looking
 	// the pause between two tries to reach the node
 	minPause, maxPause time.Duration
 }
 
-var patient = patience{settle: 10 * time.Second, silence: 15 * time.Second, lost: 5 * time.Minute, minPause: 100 * time.Millisecond, maxPause: 2 * time.Second}
+var patient = patience{settle: 10 * time.Second, silence: 15 * time.Second, tell: 3 * time.Second, lost: 5 * time.Minute, minPause: 100 * time.Millisecond, maxPause: 2 * time.Second}
 
 // watch follows one deployment to its end: it passes the node's events on,
 // looks again over a new connection where the first one dies or falls silent,
@@ -41,31 +42,44 @@ type watch struct {
 	sending *sending // nil: the node has what it deploys
 	argv    []string // a verb that starts the deployment and prints its events; nil: follow
 	called  string
-	again   string // the command that looks later
+	again   string // the command that looks later at this deployment
+	look    string // and the one that looks at the node
 	limits  patience
 
-	start      int64 // of the last event seen before this watch
-	seq        int64 // of the last event seen
+	start      int64       // of the last event seen before this watch
+	seq        int64       // of the last event seen
+	last       event.Event // the last begin or end of a step
 	mine       *followed
 	activating bool
 	rebooting  bool
 	confirming bool
 	fresh      transport.Transport
 	background sync.WaitGroup
+	link       link
 }
 
 // watch returns what watches deployment id on the node.
 func (h *helper) watch(id string, sink event.Sink) *watch {
-	return &watch{
-		peer: h.peer, id: id, sink: sink, confirm: !h.peer.local,
-		called: h.called(), again: "git deploy follow " + h.nameOrURL(), limits: patient,
+	w := &watch{
+		peer: h.peer, id: id, sink: sink, confirm: !h.peer.local, called: h.called(), limits: patient,
+		again: "git deploy follow " + h.nameOrURL(), look: "git deploy status --fetch " + h.nameOrURL(),
 	}
+	if value := h.config.Get(keyReconnect); value != "" {
+		limit, err := time.ParseDuration(value)
+		if w.limits.lost = limit; err != nil || limit <= 0 {
+			w.limits.lost = patient.lost
+			sink.Emit(event.Event{Kind: event.Warning, Time: time.Now(), Message: fmt.Sprintf("%s is a duration such as 90s, not %.40q", keyReconnect, value)})
+		}
+	}
+	return w
 }
 
 // follower is one try to follow.
 type follower struct {
 	err   error
 	first bool // the one that began with the push
+	asked bool // one that does not wait for a deployment to begin
+	start time.Time
 }
 
 // run returns the Finished event of the node. Without one the error says why.
@@ -81,11 +95,12 @@ func (w *watch) run(ctx context.Context) (event.Event, error) {
 		}
 	}()
 	running := 0
-	follow := func(t transport.Transport, argv []string) {
+	follow := func(t transport.Transport, argv []string, f follower) {
 		running++
-		first := argv != nil
+		f.start = time.Now()
 		if argv == nil {
-			argv = t.Tool("node", "follow", w.id, "--from", fmt.Sprint(w.seq+1))
+			// The last event again: by it one knows that the node is there.
+			argv = t.Tool("node", "follow", w.id, "--from", fmt.Sprint(max(w.seq, 1)))
 		}
 		w.background.Go(func() {
 			lines := &eventLines{emit: func(e event.Event) {
@@ -94,15 +109,15 @@ func (w *watch) run(ctx context.Context) (event.Event, error) {
 				case <-ctx.Done():
 				}
 			}}
-			err := t.Run(ctx, transport.Command{Argv: argv, Marked: true, Stdout: lines})
+			f.err = t.Run(ctx, transport.Command{Argv: argv, Marked: true, Stdout: lines})
 			select {
-			case ended <- follower{err, first}:
+			case ended <- f:
 			case <-ctx.Done():
 			}
 		})
 	}
 	w.mine.note(w.seq)
-	follow(w.peer.t, w.argv)
+	follow(w.peer.t, w.argv, follower{first: w.argv != nil})
 
 	var sent <-chan struct{}
 	if w.sending != nil {
@@ -110,21 +125,24 @@ func (w *watch) run(ctx context.Context) (event.Event, error) {
 		defer w.sending.cancel()
 	}
 	var sendErr, followErr error
-	var deadline, retry <-chan time.Time // nil: not set
+	var deadline, retry, ask <-chan time.Time // nil: not set
 	pause := w.limits.minPause
-	lastContact := time.Now()
 	quiet := time.NewTimer(w.limits.silence)
 	defer quiet.Stop()
 	for {
 		select {
 		case e := <-events:
-			lastContact, pause = time.Now(), w.limits.minPause
+			w.reached()
 			quiet.Reset(w.limits.silence)
 			// After a power cut the node's numbers may begin anew; its outcome counts.
 			if e.Seq <= w.seq && e.Seq != 0 && e.Kind != event.Finished {
 				continue
 			}
+			pause, w.link.lost = w.limits.minPause, time.Time{}
 			w.seq = max(w.seq, e.Seq)
+			if e.Step != "" {
+				w.last = e
+			}
 			w.mine.note(w.seq)
 			w.activating = w.activating || e.Step == event.Switch || e.Step == event.Reboot
 			w.reboots(e)
@@ -140,6 +158,13 @@ func (w *watch) run(ctx context.Context) (event.Event, error) {
 		case f := <-ended:
 			running--
 			followErr = f.err
+			w.parted(f)
+			if f.asked && w.seq == 0 {
+				if proc.ExitCode(f.err) > 0 && !errors.Is(f.err, transport.ErrUnreachable) {
+					return event.Event{}, w.nothingBegan()
+				}
+				ask = time.After(w.limits.maxPause)
+			}
 			if f.first && f.err != nil && w.sending == nil && w.seq == w.start {
 				if !errors.Is(f.err, transport.ErrUnreachable) {
 					return event.Event{}, remoteError(f.err) // the node did not begin
@@ -158,19 +183,38 @@ func (w *watch) run(ctx context.Context) (event.Event, error) {
 			}
 		case <-retry:
 			retry = nil
-			if time.Since(lastContact) > w.limits.lost {
+			if w.givesUp() {
 				return event.Event{}, w.gone(followErr)
 			}
-			follow(w.elsewhere(), nil)
+			follow(w.elsewhere(), nil, follower{})
+		case <-ask:
+			ask = nil
+			if w.givesUp() {
+				return event.Event{}, w.gone(followErr)
+			}
+			if w.seq == 0 {
+				t := w.elsewhere()
+				follow(t, t.Tool("node", "follow", "--existing", w.id), follower{asked: true})
+			}
+		case <-w.link.tell:
+			w.tellLost(sendErr != nil && !w.activating)
 		case <-quiet.C:
 			// The switch may have cut the connection without a word.
 			if w.activating && running == 1 {
-				follow(w.elsewhere(), nil)
+				follow(w.elsewhere(), nil, follower{})
 			}
 			quiet.Reset(w.limits.silence)
 		case <-sent:
 			sent = nil
 			if sendErr = w.sending.result(); sendErr == nil {
+				if w.seq > 0 {
+					continue
+				}
+				if w.sending.hadIt() {
+					return event.Event{}, errHadIt
+				}
+				// What hooks of ours take they have begun by now, and they tell of it.
+				ask = time.After(w.limits.settle / 10)
 				continue
 			}
 			var rejected *rejectedError
@@ -182,7 +226,7 @@ func (w *watch) run(ctx context.Context) (event.Event, error) {
 				deadline = time.After(w.limits.settle / 10) // refused before there was a deployment
 			}
 		case <-deadline:
-			return event.Event{}, sendErr
+			return event.Event{}, w.broken(sendErr)
 		case <-ctx.Done():
 			return event.Event{}, w.interrupted(sent == nil && sendErr == nil)
 		}
@@ -297,39 +341,6 @@ func (w *watch) answer(ctx context.Context, t transport.Transport, why string, f
 		case <-time.After(pause):
 		}
 	}
-}
-
-// interrupted tells where a cancelled push leaves the node.
-func (w *watch) interrupted(sent bool) error {
-	switch {
-	case sent || w.activating:
-		return fail.New(fail.Cancelled, fmt.Errorf("cancelled here; the deployment goes on on %s", w.called), w.again)
-	case w.seq > 0:
-		// The node stops when the connection ends, unless it had just begun to switch.
-		return fail.New(fail.Cancelled, fmt.Errorf("cancelled; %s drops what it has not begun to activate", w.called), w.again)
-	}
-	return fail.New(fail.Cancelled, fmt.Errorf("cancelled; nothing was changed on %s", w.called))
-}
-
-// givenUp returns the error of a node that was reached and says itself that the
-// deployment comes to no end there; it has tried, so that nobody else need.
-func (w *watch) givenUp(err error) error {
-	var e *proc.Error
-	if !errors.As(err, &e) || e.ExitCode <= 0 || errors.Is(err, transport.ErrUnreachable) {
-		return nil
-	}
-	text, hints := toolError(e.Stderr)
-	if text == "" {
-		return nil
-	}
-	return fail.New(fail.Failed, errors.New(text), append(hints, w.again)...)
-}
-
-func (w *watch) gone(err error) error {
-	if w.rebooting {
-		return fail.New(fail.Unreachable, fmt.Errorf("%s did not come back within %s of its reboot: %w", w.called, w.limits.lost, err), w.again)
-	}
-	return fail.New(fail.Unreachable, fmt.Errorf("%s has been out of reach for %s; the deployment %s goes on there, or is rolled back: %w", w.called, w.limits.lost, w.id, err), w.again)
 }
 
 // eventLines parses what a node prints while it is followed.

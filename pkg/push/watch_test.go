@@ -12,8 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/git-deploy/git-deploy/pkg/event"
 	"github.com/git-deploy/git-deploy/pkg/fail"
+	"github.com/git-deploy/git-deploy/pkg/gitrepo"
 	"github.com/git-deploy/git-deploy/pkg/proc"
 	"github.com/git-deploy/git-deploy/pkg/transport"
 )
@@ -26,6 +29,7 @@ type stage struct {
 	cut       int           // connections that are dead: 0 none, 1 the first, 2 all
 	hang      bool          // a dead connection says nothing instead of an error
 	confirmed bool
+	seen      int      // events that the watch has passed on
 	runs      []string // verbs, with * over a fresh connection
 }
 
@@ -76,6 +80,8 @@ func (l line) Run(ctx context.Context, c transport.Command) error {
 		case dead && !hang:
 			return errCut
 		case dead:
+		case verb == "follow" && c.Argv[3] == "--existing" && len(events) == 0:
+			return &proc.Error{Argv: c.Argv, ExitCode: 1, Stderr: "git-deploy: error: there is no deployment id on this node\n", Err: errors.New("exit")}
 		case verb == "confirm":
 			l.s.change(func() { l.s.confirmed = true })
 			return nil
@@ -88,7 +94,7 @@ func (l line) Run(ctx context.Context, c transport.Command) error {
 					return nil
 				}
 			}
-			if n := len(events); n > 0 && from > n+1 && events[n-1].Kind == event.Finished {
+			if n := len(events); n > 0 && from > n && events[n-1].Kind == event.Finished {
 				enc.Emit(events[n-1]) // as statedir.Tail does
 				return nil
 			}
@@ -106,19 +112,26 @@ func (l line) Tool(args ...string) []string            { return append([]string{
 func (l line) Fresh() transport.Transport              { return line{l.s, true} }
 func (l line) Close() error                            { return nil }
 
-var hasty = patience{settle: 200 * time.Millisecond, silence: 50 * time.Millisecond, lost: 300 * time.Millisecond, minPause: time.Millisecond, maxPause: 5 * time.Millisecond}
+var hasty = patience{settle: 200 * time.Millisecond, silence: 50 * time.Millisecond, tell: time.Minute, lost: 300 * time.Millisecond, minPause: time.Millisecond, maxPause: 5 * time.Millisecond}
 
 // show runs a watch of s while script plays, and returns its result and what the sink got.
-func show(t *testing.T, s *stage, w *watch, script func()) (event.Event, error, []event.Event) {
+func show(t *testing.T, s *stage, w *watch, script func(), heard ...func(event.Event)) (event.Event, error, []event.Event) {
 	t.Helper()
 	var mu sync.Mutex
 	var got []event.Event
 	w.peer = &peer{t: line{s, false}}
-	w.id, w.called, w.again, w.limits = "id", "web", "git deploy follow web", hasty
+	if w.limits == (patience{}) {
+		w.limits = hasty
+	}
+	w.id, w.called, w.again, w.look = "id", "web", "git deploy follow web", "git deploy status --fetch web"
 	w.sink = event.SinkFunc(func(e event.Event) {
 		mu.Lock()
 		defer mu.Unlock()
 		got = append(got, e)
+		s.change(func() { s.seen++ })
+		for _, f := range heard {
+			f(e)
+		}
 	})
 	played := make(chan struct{})
 	go func() { defer close(played); script() }()
@@ -214,13 +227,103 @@ func TestWatchSeesTheOutcomeOfALogThatBeganAnew(t *testing.T) {
 
 func TestWatchGivesUpOnALostNode(t *testing.T) {
 	s := newStage()
-	_, err, _ := show(t, s, &watch{confirm: true}, func() {
+	limits := hasty
+	limits.tell = 20 * time.Millisecond
+	_, err, got := show(t, s, &watch{confirm: true, limits: limits}, func() {
 		s.emit(step(event.StepStarted, event.Switch))
-		time.Sleep(20 * time.Millisecond)
+		s.until(t, "seen", func() bool { return s.seen > 0 })
 		s.change(func() { s.cut = 2 })
 	})
-	if fail.CodeOf(err) != fail.Unreachable || !strings.Contains(err.Error(), "out of reach") || !slices.Contains(fail.HintsOf(err), "git deploy follow web") {
+	var unknown *unknownError
+	if fail.CodeOf(err) != fail.Unreachable || !errors.As(err, &unknown) || !strings.Contains(err.Error(), "out of reach") ||
+		!strings.Contains(err.Error(), "last seen: switch, which had begun\nit goes on by itself") {
 		t.Errorf("%v", err)
+	}
+	if diff := cmp.Diff([]string{"git deploy status --fetch web", "git deploy follow web"}, fail.HintsOf(err)); diff != "" {
+		t.Error(diff)
+	}
+	if len(got) != 2 || got[1].Kind != event.Warning || !strings.Contains(got[1].Message, "web is out of reach") || !strings.Contains(got[1].Message, "reconnecting, for up to 0.3s") {
+		t.Errorf("said %+v", got)
+	}
+}
+
+// A lost node that comes back is told of too, and the deployment is seen to its end.
+func TestWatchTellsOfALostNodeThatComesBack(t *testing.T) {
+	s := newStage()
+	heard := func(e event.Event) {
+		switch e.Kind {
+		case event.Warning:
+			s.change(func() { s.cut = 1 })
+		case event.Notice:
+			s.emit(finished)
+		}
+	}
+	limits := hasty
+	limits.tell, limits.lost = 20*time.Millisecond, time.Minute
+	final, err, got := show(t, s, &watch{confirm: true, limits: limits}, func() {
+		s.emit(step(event.StepStarted, event.Switch))
+		s.until(t, "seen", func() bool { return s.seen > 0 })
+		s.change(func() { s.cut = 2 })
+	}, heard)
+	if err != nil || final.Outcome != event.Succeeded || len(got) != 3 || !strings.Contains(got[2].Message, "web can be reached again") {
+		t.Errorf("%+v, %v, said %+v", final, err, got)
+	}
+}
+
+// The connection is lost while the node builds: whether it has gone on is not known.
+func TestWatchOfASendingThatBreaks(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		cut      int
+		statuses []gitrepo.RefStatus
+		code     fail.Code
+		unknown  bool
+		says     string
+	}{
+		{"the connection", 2, nil, fail.Unreachable, true, "last seen: build, which had begun\nit drops by itself"},
+		{"git alone", 0, nil, fail.Unreachable, true, "last seen: build, which had begun\nit drops by itself"},
+		{"the node refuses", 0, []gitrepo.RefStatus{{Ref: "refs/heads/main", Err: "pre-receive hook declined"}}, fail.Failed, false, "declined"},
+	} {
+		s := newStage()
+		send := &sending{branch: "refs/heads/main", done: make(chan struct{}), sink: event.Discard, cancel: func() {}, statuses: c.statuses}
+		if c.statuses == nil {
+			send.err = errors.New("the remote end hung up unexpectedly")
+		}
+		_, err, _ := show(t, s, &watch{sending: send}, func() {
+			s.emit(step(event.StepStarted, event.Build))
+			s.until(t, "seen", func() bool { return s.seen > 0 })
+			s.change(func() { s.cut = c.cut })
+			close(send.done)
+		})
+		var unknown *unknownError
+		if fail.CodeOf(err) != c.code || errors.As(err, &unknown) != c.unknown || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// git took the branch, and no hook of ours has seen it.
+func TestWatchOfABranchThatMovesWithoutADeployment(t *testing.T) {
+	for _, c := range []struct {
+		status, said, says string
+	}{
+		{"", "", "probably its hooks"},
+		{"", "git-deploy: error: is the hook pre-receive in place?\n", "it says: is the hook pre-receive in place?"},
+		{"up to date", "", errHadIt.Error()},
+	} {
+		s := newStage()
+		send := &sending{branch: "refs/heads/main", done: make(chan struct{}), sink: event.Discard, cancel: func() {},
+			statuses: []gitrepo.RefStatus{{Ref: "refs/heads/main", Err: c.status}}}
+		send.said.WriteString(c.said)
+		close(send.done)
+		_, err, got := show(t, s, &watch{sending: send}, func() {})
+		var nothing noDeploymentError
+		if err == nil || !strings.Contains(err.Error(), c.says) || errors.As(err, &nothing) != (c.status == "") || fail.CodeOf(err) != fail.Failed || len(got) != 0 {
+			t.Errorf("%q: %v, %+v", c.status, err, got)
+		}
+		if c.status == "" && !slices.Contains(fail.HintsOf(err), "git deploy doctor web") {
+			t.Errorf("hints %q", fail.HintsOf(err))
+		}
 	}
 }
 

@@ -63,6 +63,8 @@ func (s Style) verdictOf(n *node, e event.Event) verdict {
 		return warn("skipped " + what + ": a newer commit came first")
 	case event.Interrupted:
 		return warn("was interrupted while deploying " + what)
+	case event.Unknown:
+		return warn("was lost while deploying " + what + ": how that ended is not known here")
 	case event.Locked:
 		return warn("is held by another deployment")
 	}
