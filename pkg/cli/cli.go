@@ -120,20 +120,6 @@ func prepare(commands []*cli.Command) {
 	}
 }
 
-func usageError(c *cli.Context, err error, _ bool) error {
-	name := strings.TrimSpace("git deploy " + strings.TrimPrefix(c.Command.FullName(), "git-deploy"))
-	return fail.New(fail.Usage, err, name+" -h")
-}
-
-func noCommand(name string) error {
-	return fail.New(fail.Usage, fmt.Errorf("there is no command %q", name), "git deploy -h    # lists them")
-}
-
-// usagef is an error in how a command was called.
-func usagef(c *cli.Context, format string, args ...any) error {
-	return fail.New(fail.Usage, fmt.Errorf(format, args...), "git deploy "+c.Command.Name+" -h")
-}
-
 // intersperse moves flags before positional arguments, as users of git expect
 // that `git deploy push web --json` works; urfave/cli stops at the first
 // positional argument. Nothing behind "--" is moved.

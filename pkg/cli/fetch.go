@@ -89,15 +89,16 @@ type fetched struct {
 // fetchAll fetches from remotes as the command's flags say, takes over what
 // they tell of other nodes, and says what is new of each of the clone's nodes that has news or was asked.
 func fetchAll(c *cli.Context, clone *clone, remotes []network.Remote) ([]fetched, error) {
-	jobs, timeout := defaultFetchJobs, defaultTimeout
-	if c.IsSet("jobs") {
-		jobs = c.Int("jobs")
+	jobs, err := jobs(c, defaultFetchJobs)
+	if err != nil {
+		return nil, err
 	}
+	timeout := defaultTimeout
 	if c.IsSet("timeout") {
 		timeout = c.Duration("timeout")
 	}
-	if jobs < 1 || timeout <= 0 {
-		return nil, usagef(c, "--jobs and --timeout are more than 0")
+	if timeout <= 0 {
+		return nil, usagef(c, "--timeout is a duration such as 10s, more than 0")
 	}
 	before, err := network.KnownRefs(c.Context, clone.Repo)
 	if err != nil {

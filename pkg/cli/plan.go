@@ -40,7 +40,11 @@ func planCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			nodes, err := makePlan(c, clone, remotes, commit, plan.Planner{Jobs: c.Int("jobs"), Diff: true, New: c.Bool("new")})
+			jobs, err := jobs(c, 0)
+			if err != nil {
+				return err
+			}
+			nodes, err := makePlan(c, clone, remotes, commit, plan.Planner{Jobs: jobs, Diff: true, New: c.Bool("new")})
 			if err != nil {
 				return err
 			}

@@ -48,6 +48,9 @@ func pushCommand() *cli.Command {
 }
 
 func pushMany(c *cli.Context) error {
+	if _, err := jobs(c, 0); err != nil { // before anything is evaluated
+		return err
+	}
 	patterns, err := patterns(c)
 	if err != nil {
 		return err
@@ -108,12 +111,13 @@ func pushFlags(c *cli.Context) []string {
 // deploy pushes to remotes, shows what happens, and returns an error with the
 // precise code. keep, unless nil, takes events that are not to be shown.
 func deploy(c *cli.Context, clone *clone, remotes []network.Remote, renderer *ui.Renderer, keep func(event.Event) bool, flags []string, refspec func(network.Remote) string) error {
+	jobs, _ := jobs(c, 0) // pushMany has looked
 	sink := event.SinkFunc(func(e event.Event) {
 		if keep == nil || !keep(e) {
 			renderer.Emit(e)
 		}
 	})
-	fleet := push.Fleet{Repo: clone.Repo, Jobs: c.Int("jobs"), Flags: flags, Sink: sink}
+	fleet := push.Fleet{Repo: clone.Repo, Jobs: jobs, Flags: flags, Sink: sink}
 	results, err := fleet.Push(c.Context, remotes, refspec)
 	renderer.Close()
 	if err != nil {
