@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"time"
@@ -49,10 +50,8 @@ func healthCommand() *cli.Command {
 			if err := c.Context.Err(); err != nil {
 				return err
 			}
-			for _, f := range found {
-				if err := f.print(c, ""); err != nil {
-					return err
-				}
+			if err := printHealth(c, found); err != nil {
+				return err
 			}
 			codes := make([]fail.Code, len(found))
 			for i, f := range found {
@@ -136,11 +135,10 @@ func (l *looker) watch(c *cli.Context) error {
 		if c.Context.Err() != nil {
 			return silent(fail.Cancelled)
 		}
-		now := time.Now().Format("15:04:05") + "  "
 		for i, f := range results {
-			if text := f.text(ui.Style{}); text != last[i] || c.Bool("json") {
+			if text := f.text(l.widest(), ui.Style{}); text != last[i] || c.Bool("json") {
 				last[i] = text
-				if err := f.print(c, now); err != nil {
+				if err := f.tell(c, l.widest()); err != nil {
 					return err
 				}
 			}
@@ -153,34 +151,86 @@ func (l *looker) watch(c *cli.Context) error {
 	}
 }
 
-func (f *found) print(c *cli.Context, before string) error {
-	if c.Bool("json") {
-		return printJSON(c, f)
+// widest is how many columns the longest name of a node takes.
+func (l *looker) widest() int {
+	n := 0
+	for _, r := range l.remotes {
+		n = max(n, ui.Width(r.Node))
 	}
-	_, err := fmt.Fprint(c.App.Writer, before+f.text(ui.AnswerStyle(c.App.Writer)))
+	return n
+}
+
+func printHealth(c *cli.Context, all []found) error {
+	table := ui.Table{Columns: []ui.Column{{Title: "NODE"}, {Title: "HEALTH"}, {Title: "CHECKS", Min: 20}}}
+	for _, f := range all {
+		if c.Bool("json") {
+			if err := printJSON(c, f); err != nil {
+				return err
+			}
+			continue
+		}
+		table.Add(f.row()...)
+	}
+	if c.Bool("json") {
+		return nil
+	}
+	style := ui.AnswerStyle(c.App.Writer)
+	lines := strings.SplitAfter(table.Format(style), "\n")
+	for i := range all {
+		lines[i+1] += all[i].details(style)
+	}
+	_, err := io.WriteString(c.App.Writer, strings.Join(lines, ""))
 	return err
 }
 
-// text is one line, and below it what is wrong.
-func (f *found) text(s ui.Style) string {
-	failed := f.Failed()
-	var b strings.Builder
-	line := func(tone ui.Tone, state, detail string) {
-		fmt.Fprintf(&b, "%s  %s  %s\n", s.Paint(ui.Strong, ui.Clean(f.Node)), s.Paint(tone, state), detail)
+// tell prints what has become of one node while it is watched.
+func (f *found) tell(c *cli.Context, widest int) error {
+	if c.Bool("json") {
+		return printJSON(c, f)
 	}
+	now := time.Now().Format("15:04:05") + "  "
+	style := ui.AnswerStyle(c.App.Writer)
+	style.Width = max(style.Width-len(now), 0)
+	_, err := io.WriteString(c.App.Writer, now+f.text(widest, style))
+	return err
+}
+
+// text is one line that stands below those of other nodes, and below it what is wrong.
+func (f *found) text(widest int, s ui.Style) string {
+	table := ui.Table{Columns: []ui.Column{{}, {}, {Min: 20}}}
+	row := f.row()
+	row[0].Text = fmt.Sprintf("%-*s", widest, row[0].Text)
+	row[1].Text = fmt.Sprintf("%-*s", len("unreachable"), row[1].Text)
+	table.Add(row...)
+	return table.Format(s) + f.details(s)
+}
+
+func (f *found) row() []ui.Cell {
+	state, checks := ui.Cell{Text: "healthy", Tone: ui.Good}, ui.Cell{Text: count(len(f.Results), "check") + " passed"}
+	failed := len(f.Failed())
 	switch {
-	case f.Code == fail.Unreachable:
-		line(ui.Bad, "unreachable", ui.Clean(f.Error))
 	case f.Error != "":
-		line(ui.Bad, "unknown", ui.Clean(f.Error))
-	case len(failed) > 0:
-		line(ui.Bad, "unhealthy", fmt.Sprintf("%d of %d checks failed", len(failed), len(f.Results)))
+		state, checks = ui.Cell{Text: "unknown", Tone: ui.Bad}, ui.Cell{Text: "not tried", Tone: ui.Faint}
+		if f.Code == fail.Unreachable {
+			state.Text = "unreachable"
+		}
+	case failed > 0:
+		state, checks.Text = ui.Cell{Text: "unhealthy", Tone: ui.Bad}, fmt.Sprintf("%d of %s failed", failed, count(len(f.Results), "check"))
 	case !f.Known:
-		line(ui.Warn, "healthy", fmt.Sprintf("%d checks passed; what it runs was not deployed by git-deploy, so its own checks are not known", len(f.Results)))
-	default:
-		line(ui.Good, "healthy", fmt.Sprintf("%d checks passed", len(f.Results)))
+		state.Tone = ui.Warn
 	}
-	for _, r := range failed {
+	return []ui.Cell{{Text: f.Node, Tone: ui.Strong}, state, checks}
+}
+
+// details are lines about what is wrong.
+func (f *found) details(s ui.Style) string {
+	var b strings.Builder
+	if f.Error != "" {
+		fmt.Fprintf(&b, "  %s\n", ui.Clean(f.Error))
+	} else if !f.Known {
+		b.WriteString("  what it runs was not deployed by git-deploy, so its own checks are not known\n")
+	}
+	for _, r := range f.Failed() {
 		text := strings.Split(r.Error, "\n")
 		fmt.Fprintf(&b, "  %s (%s, from the %s): %s\n", s.Paint(ui.Bad, ui.Clean(r.Name)), ui.Clean(r.Type), ui.Clean(r.From), ui.Clean(text[0]))
 		for _, t := range text[1:] {
