@@ -161,7 +161,11 @@ func fetchOutcome(c *cli.Context, list []fetched) error {
 		if f.Hint != "" {
 			hints = append(hints, f.Hint)
 		}
-		ui.Error(c.App.ErrWriter, "git-deploy", fail.New(f.Code, fmt.Errorf("%s: %w", f.Node, errors.New(f.Reason)), hints...))
+		reason := f.Reason
+		if !strings.HasPrefix(reason, f.Node+" ") {
+			reason = f.Node + ": " + reason
+		}
+		ui.Error(c.App.ErrWriter, "git-deploy", fail.New(f.Code, errors.New(reason), hints...))
 	}
 	if len(list) == 1 {
 		return silent(failed[0].Code)
@@ -223,7 +227,11 @@ func deploymentsCell(f fetched) ui.Cell {
 	}
 	if f.Code != fail.OK {
 		tone = ui.Bad
-		parts = append(parts, "not reached: "+f.Reason)
+		if f.Code == fail.Unreachable {
+			parts = append(parts, "not reached: "+f.Reason)
+		} else {
+			parts = append(parts, "not fetched: "+f.Reason)
+		}
 	}
 	if len(parts) == 0 {
 		return ui.Cell{Text: "nothing new", Tone: ui.Faint}

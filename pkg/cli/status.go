@@ -25,7 +25,8 @@ func statusCommand() *cli.Command {
 			"    pending       HEAD would change its system\n" +
 			"    unaffected    it lacks commits of HEAD, but its system would stay the same\n" +
 			"    pinned        rolled back by hand: runs an older commit than its branch\n" +
-			"    waits for a reboot, unreachable since, and how the last deployment ended\n\n" +
+			"    waits for a reboot, unreachable since, not a node since (its host answers, but\n" +
+			"    has nothing of the network), and how the last deployment ended\n\n" +
 			"With --fetch the nodes are asked first. Whether a node is pending is known where\n" +
 			"git deploy plan has found it out; --plan does that first.",
 		Flags: []cli.Flag{
@@ -163,6 +164,9 @@ func stateOf(s network.Status, p plan.Node) ui.Cell {
 	}
 	if s.Unreachable != nil {
 		add(ui.Bad, "unreachable since "+clock(s.Unreachable.Since, time.Now()))
+	}
+	if s.NotANode != nil {
+		add(ui.Bad, "not a node since "+clock(s.NotANode.Since, time.Now()))
 	}
 	if s.Pinned {
 		add(ui.Warn, "pinned")

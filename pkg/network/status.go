@@ -39,6 +39,8 @@ type Status struct {
 	Last     *gitrepo.Record `json:"last,omitempty"`
 	// Unreachable is set while the node could not be reached.
 	Unreachable *Contact `json:"unreachable,omitempty"`
+	// NotANode is set while the host at its address answers, but is no node of the network.
+	NotANode *Contact `json:"notANode,omitempty"`
 }
 
 // Failed reports whether the last deployment did not succeed.
@@ -62,7 +64,7 @@ func Statuses(ctx context.Context, repo *gitrepo.Repo, remotes []Remote, head st
 	var news map[string]string
 	// Plain git fetch may have brought what nodes tell of each other.
 	group.Go(func() (err error) { news, err = TakeOver(ctx, repo, remotes); return })
-	group.Go(func() (err error) { contacts, err = unreachable(repo.CommonDir); return })
+	group.Go(func() (err error) { contacts, err = lost(repo.CommonDir); return })
 	group.Go(func() (err error) { history, err = repo.History(ctx); return })
 	err := group.Wait()
 	if history != nil {
@@ -91,7 +93,9 @@ func Statuses(ctx context.Context, repo *gitrepo.Repo, remotes []Remote, head st
 			s.System = running(history, log.Oid, s.Last, s.Current)
 			s.Waits = s.Boot != "" && s.Boot != s.Current
 		}
-		if c, ok := contacts[r.Name]; ok {
+		if c, ok := contacts[r.Name]; ok && c.Answers {
+			s.NotANode = &c
+		} else if ok {
 			s.Unreachable = &c
 		}
 		if err := relate(history, &s, head); err != nil {

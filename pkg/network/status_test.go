@@ -3,6 +3,7 @@ package network
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/git-deploy/git-deploy/pkg/event"
 	"github.com/git-deploy/git-deploy/pkg/fail"
 	"github.com/git-deploy/git-deploy/pkg/gitrepo"
+	"github.com/git-deploy/git-deploy/pkg/statedir"
 )
 
 type statusWorld struct {
@@ -101,6 +103,11 @@ func TestStatuses(t *testing.T) {
 	NoteContact(w.repo.CommonDir, "lags", context.Canceled, now)
 	NoteContact(w.repo.CommonDir, "step", fail.New(fail.Unreachable, errors.New("no route")), now)
 	NoteContact(w.repo.CommonDir, "step", nil, now)
+	noNode := fmt.Errorf("rolled is %w", statedir.ErrNotANode)
+	NoteContact(w.repo.CommonDir, "rolled", fail.New(fail.Unreachable, errors.New("no route")), now.Add(-2*time.Hour))
+	NoteContact(w.repo.CommonDir, "rolled", noNode, now.Add(-time.Hour))
+	NoteContact(w.repo.CommonDir, "rolled", errors.New("something else"), now)
+	NoteContact(w.repo.CommonDir, "rolled", noNode, now)
 
 	var remotes []Remote
 	for _, name := range []string{"failed", "lags", "never", "pinned", "rolled", "step", "waits"} {
@@ -129,6 +136,9 @@ func TestStatuses(t *testing.T) {
 		}
 		if s.Network != "home" || s.Current == first && s.Subject != "First" {
 			t.Errorf("%s: %+v", s.Name, s)
+		}
+		if c := s.NotANode; (c != nil) != (s.Name == "rolled") || c != nil && (!c.Since.Equal(now.Add(-time.Hour)) || !c.Tried.Equal(now) || c.Reason != "rolled is not a node") {
+			t.Errorf("not a node: %s, %+v", s.Name, c)
 		}
 		if c := s.Unreachable; c != nil && (!c.Since.Equal(now.Add(-time.Hour)) || !c.Tried.Equal(now) || c.Reason != "still no route") {
 			t.Errorf("unreachable: %+v", c)

@@ -111,9 +111,9 @@ func resolve(l statedir.Layout, arg string) (string, error) {
 	case err != nil:
 		return "", err
 	case len(names) == 0:
-		return "", fail.New(fail.Failed, errors.New("this machine is not a node of any network"), "git deploy add NAME USER@HOST")
+		return "", fail.New(fail.Failed, errors.New(statedir.NotANode+"any network"), "git deploy add NAME USER@HOST")
 	case name != "":
-		return "", fail.Errorf(fail.Failed, "this machine is not a node of network %q; it has: %s", name, strings.Join(names, ", "))
+		return "", fail.Errorf(fail.Failed, statedir.NotANode+"network %q; it has: %s", name, strings.Join(names, ", "))
 	case len(names) > 1:
 		return "", fail.Errorf(fail.Failed, "this machine is a node of several networks: say which (node://HOST/NETWORK): %s", strings.Join(names, ", "))
 	}

@@ -223,10 +223,13 @@ func (h *helper) Connect(ctx context.Context, service string) (func(io.Reader, i
 		defer t.Close()
 		ctx, w, stop := within(ctx, answerLimit(), w)
 		defer stop()
-		err := t.Run(ctx, transport.Command{Argv: t.Tool(argv...), Marked: true, Stdin: r, Stdout: w, Stderr: h.stderr})
+		said := &aside{w: h.stderr}
+		err := t.Run(ctx, transport.Command{Argv: t.Tool(argv...), Marked: true, Stdin: r, Stdout: w, Stderr: said})
+		said.end(err == nil)
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
+		err = h.explain(remoteError(err), address)
 		h.note(err)
 		return err
 	}, nil

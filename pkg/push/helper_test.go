@@ -486,3 +486,20 @@ func TestEventsSocket(t *testing.T) {
 		t.Errorf("unreachable ends with %+v", last)
 	}
 }
+
+// A host that answers, and is no node, is told of once, with what makes it one.
+func TestHostThatIsNoNode(t *testing.T) {
+	w, repo := site(t)
+	if err := os.RemoveAll(filepath.Dir(repo)); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"push", "web"}, {"fetch", "web"}, {"clone", "node://localhost/home", "elsewhere"}} {
+		out, err := w.try(w.clone, args...)
+		if err == nil || strings.Count(out, "git-deploy: error: ") != 1 || !strings.Contains(out, "this machine is not a node of any network") {
+			t.Errorf("git %v: %v, %s", args, err, out)
+		}
+		if hint := "git-deploy: hint: git deploy add web "; args[0] != "clone" && !strings.Contains(out, hint) {
+			t.Errorf("git %v: no %q in %s", args, hint, out)
+		}
+	}
+}

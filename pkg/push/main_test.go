@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -60,6 +61,9 @@ func fakeNode(args []string) error {
 	}
 	ctx := context.Background()
 	repo := l.Repo("home")
+	if _, err := os.Stat(repo); err != nil {
+		return errors.New(statedir.NotANode + "any network")
+	}
 	switch args[0] {
 	case "hello":
 		r, err := gitrepo.OpenBare(repo)

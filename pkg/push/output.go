@@ -1,6 +1,8 @@
 package push
 
 import (
+	"bytes"
+	"io"
 	"net"
 	"os"
 	"strconv"
@@ -42,6 +44,41 @@ func newOutput(stderr *os.File, verbosity int, progress bool, node string) *outp
 	o.ui = ui.New(stderr, options)
 	o.Sink = named(o.ui, node)
 	return o
+}
+
+// aside passes on line by line what a program writes to stderr, apart from an
+// error of our tool and all behind it: that is told as our own.
+type aside struct {
+	w         io.Writer
+	line, err []byte
+}
+
+func (a *aside) Write(p []byte) (int, error) {
+	a.line = append(a.line, p...)
+	for {
+		i := bytes.IndexByte(a.line, '\n')
+		if i < 0 {
+			return len(p), nil
+		}
+		a.pass(a.line[:i+1])
+		a.line = a.line[i+1:]
+	}
+}
+
+func (a *aside) pass(line []byte) {
+	if a.err != nil || bytes.HasPrefix(line, []byte("git-deploy: error: ")) {
+		a.err = append(a.err, line...)
+		return
+	}
+	_, _ = a.w.Write(line) // there is nobody to tell that this failed
+}
+
+// end passes on what is left, all of it where the program ended well.
+func (a *aside) end(well bool) {
+	a.pass(a.line)
+	if well {
+		_, _ = a.w.Write(a.err)
+	}
 }
 
 // named gives all events one name, that by which the user knows the node: a

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/git-deploy/git-deploy/hooks"
@@ -105,7 +106,7 @@ func (h *helper) connect(ctx context.Context) error {
 		p := &peer{t: t, local: h.isLocal(address), network: address.Network}
 		if err := p.ask(ctx); err != nil {
 			_ = t.Close()
-			return err
+			return h.explain(err, address)
 		}
 		h.peer = p
 		return nil
@@ -119,6 +120,21 @@ func (h *helper) note(err error) {
 	if h.repo != nil && h.remote != "" {
 		network.NoteContact(h.repo.CommonDir, h.remote, err, time.Now())
 	}
+}
+
+// noNode is the error of a host that says that it is no node, or none of the network.
+type noNode struct{ error }
+
+func (noNode) Is(target error) bool { return target == statedir.ErrNotANode }
+func (e noNode) Unwrap() error      { return e.error }
+
+// explain says of a host that is no node which one was meant, and how it becomes one.
+func (h *helper) explain(err error, a transport.Address) error {
+	var e noNode
+	if name := h.expectedNode(); errors.As(err, &e) && name != "" {
+		return fail.New(fail.Failed, fmt.Errorf("%s is not a node: %w", name, e), fmt.Sprintf("git deploy add %s %s", name, transport.Destination(a)))
+	}
+	return err
 }
 
 // connectSink drops the step's failure: the error itself is shown, with its hints.
@@ -207,7 +223,11 @@ func remoteError(err error) error {
 	if text == "" {
 		return err
 	}
-	return fail.New(fail.CodeOf(err), errors.New(text), append(hints, fail.HintsOf(err)...)...)
+	said := errors.New(text)
+	if strings.HasPrefix(text, statedir.NotANode) {
+		said = noNode{said}
+	}
+	return fail.New(fail.CodeOf(err), said, append(hints, fail.HintsOf(err)...)...)
 }
 
 // git returns how git reaches the node's repository.

@@ -6,6 +6,7 @@
 package statedir
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 )
@@ -16,6 +17,12 @@ const RootEnv = "GIT_DEPLOY_ROOT"
 // ToolPath is where the tool is on every node; remote commands name it in
 // full, because a login shell's PATH cannot be relied on.
 const ToolPath = "/var/lib/git-deploy/bin/git-deploy"
+
+// ErrNotANode is what the error wraps of a host that answers but is no node,
+// or none of the network that is meant. NotANode begins its words on that host.
+var ErrNotANode = errors.New("not a node")
+
+const NotANode = "this machine is not a node of "
 
 // Layout gives the paths of the state folder below a root prefix.
 type Layout struct {

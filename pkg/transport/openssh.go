@@ -387,13 +387,13 @@ func (t *openSSH) notInstalled(err error) error {
 		name = t.addr.Host
 	}
 	if code := proc.ExitCode(err); code == 126 || code == 127 {
-		return fail.New(fail.Failed, fmt.Errorf("%s is not set up as a node: %w", name, err), fmt.Sprintf("git deploy add %s %s", name, destination(t.addr)))
+		return fail.New(fail.Failed, fmt.Errorf("%s is %w: %w", name, statedir.ErrNotANode, err), fmt.Sprintf("git deploy add %s %s", name, Destination(t.addr)))
 	}
 	return fail.New(fail.Failed, fmt.Errorf("the tool on %s did not answer: %w", name, err))
 }
 
-// destination is what `git deploy add` takes for an address.
-func destination(a Address) string {
+// Destination is what `git deploy add` takes for an address.
+func Destination(a Address) string {
 	if a.Port == 0 {
 		return a.login()
 	}

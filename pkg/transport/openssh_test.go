@@ -149,7 +149,7 @@ func TestToolIsMissing(t *testing.T) {
 		opts := h.options(t)
 		opts.SharedConnection, opts.Tool = shared, "/no/such/dir/git-deploy"
 		err := ping(t, h.dial(t, opts))
-		if err == nil || errors.Is(err, ErrUnreachable) || !strings.HasPrefix(err.Error(), "web is not set up as a node: ") || len(fail.HintsOf(err)) == 0 {
+		if err == nil || errors.Is(err, ErrUnreachable) || !strings.HasPrefix(err.Error(), "web is not a node: ") || len(fail.HintsOf(err)) == 0 {
 			t.Errorf("%v", err)
 		}
 	}
