@@ -11,10 +11,20 @@ let
   made = import ./kinds.nix { inherit lib name node; };
   inherit (made) system;
   health = made.health ++ [ node.health ];
-  checks = import ./checks.nix {
-    inherit lib name;
-    inherit (node.deploy) host;
-  };
+  # Most nodes have none.
+  checks =
+    option: groups:
+    let
+      filled = kind: checks: kind != "preSwitch" && checks != { };
+      some = lib.filter (group: lib.filterAttrs filled group != { }) groups;
+    in
+    if some == [ ] then
+      [ ]
+    else
+      import ./checks.nix {
+        inherit lib name;
+        inherit (node.deploy) host;
+      } option some;
 
   text = builtins.toJSON {
     version = 1;

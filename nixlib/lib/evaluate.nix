@@ -39,8 +39,8 @@ let
         };
       }
       ../modules
-      (import ./nixos-configurations.nix nixosConfigurations)
     ]
+    ++ lib.optional (nixosConfigurations != { }) (import ./nixos-configurations.nix nixosConfigurations)
     ++ modules;
     specialArgs = arguments;
   };

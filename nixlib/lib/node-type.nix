@@ -1,5 +1,5 @@
-# The type of a node: a submodule, whose deploy settings are read without
-# evaluating it wherever they are plain data.
+# The type of a node: a submodule, whose settings are read without evaluating it
+# wherever they are plain data.
 #
 # A manifest needs ten settings of each of a hundred nodes, and a submodule
 # costs a millisecond. Most definitions are attribute sets with literals: no
@@ -10,8 +10,11 @@
 {
   lib,
   submodule,
-  # Options that may be read so: a tree with the top-level name first.
+  # Options that may be read so: a tree with the top-level name first. What is
+  # below a name is looked at, what an option is set to is not.
   fast,
+  # name -> node -> settings -> those that read otherwise than they are set.
+  read,
   # Names of all options at the top of a node.
   names,
   # Modules that are part of every node besides its definitions.
@@ -42,6 +45,7 @@ let
     "imports"
   ];
   known = structure ++ names;
+  slow = filter (n: !(fast ? ${n})) names;
 
   # A module as definitions, or null if that takes a module system.
   plain =
@@ -61,7 +65,7 @@ let
           value = removeAttrs m structure;
         };
       in
-      if !(fits fast (removeAttrs own.value (filter (n: !(fast ? ${n})) names))) || any (i: i == null) inner then
+      if !(fits fast (removeAttrs own.value slow)) || any (i: i == null) inner then
         null
       else
         [ own ] ++ concatMap (i: i) inner;
@@ -104,7 +108,7 @@ let
       in
       if !(isOption decl) then
         merge here decl own whole.${n}
-      else if own == [ ] && decl ? default then
+      else if own == [ ] && decl ? default && decl.type.getSubModules or null == null then
         decl.default
       # How several lists are put in order is the module system's business.
       else if length own > 1 && isList (decl.default or null) then
@@ -115,21 +119,6 @@ let
 
   commonPlain = map (plain "nixlib") common;
   commonDefs = if any (p: p == null) commonPlain then null else concatMap (p: p) commonPlain;
-
-  wrap =
-    submodule:
-    submodule
-    // {
-      merge = mergeWithGroups submodule;
-      # Module systems put an option's type together anew from its modules.
-      # With more of them than ours, somebody adds options to nodes.
-      substSubModules =
-        modules:
-        let
-          new = submodule.substSubModules modules;
-        in
-        if length modules == length submodule.getSubModules then wrap new else new;
-    };
 
   # A group's module is one more definition of the nodes that have its tag. The
   # tags are read of the node without groups.
@@ -159,7 +148,10 @@ let
     if commonDefs == null || any (p: p == null) own then
       whole
     else
-      lib.genAttrs names (n: whole.${n})
-      // merge loc fast (implied (last loc) ++ commonDefs ++ concatMap (p: p) own) whole;
+      let
+        settings = merge loc fast (implied (last loc) ++ commonDefs ++ concatMap (p: p) own) whole;
+        node = lib.genAttrs slow (n: whole.${n}) // settings // read (last loc) node settings;
+      in
+      node;
 in
-wrap submodule
+import ./wrap-submodule.nix mergeWithGroups submodule

@@ -73,9 +73,10 @@ in
     };
   };
 
-  config.defaults.configuration =
+  config.defaults.configuration = lib.mkIf cfg.enable (
     { name, ... }:
-    lib.optionalAttrs (cfg.enable && lib.elem name lookup.systems) {
+    lib.optionalAttrs (lib.elem name lookup.systems) {
       networking.hosts = checked table;
-    };
+    }
+  );
 }

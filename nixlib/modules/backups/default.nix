@@ -55,9 +55,11 @@ in
       )
     );
 
-    defaults.configuration = import ./configuration.nix {
-      inherit lib lookup user;
-      network = config;
-    };
+    defaults.configuration = lib.mkIf (config.backups != { }) (
+      import ./configuration.nix {
+        inherit lib lookup user;
+        network = config;
+      }
+    );
   };
 }

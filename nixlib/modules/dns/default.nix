@@ -21,8 +21,10 @@ in
     description = "Zones by name, each served by nodes with NSD. All servers get the zone by deployment; there are no transfers among them.";
   };
 
-  config.defaults.configuration = import ./configuration.nix {
-    inherit lib lookup;
-    network = config;
-  };
+  config.defaults.configuration = lib.mkIf (config.dns.zones != { }) (
+    import ./configuration.nix {
+      inherit lib lookup;
+      network = config;
+    }
+  );
 }

@@ -5,33 +5,41 @@
 let
   inherit (lib) mkOption types;
 
+  files = {
+    http = ./http.nix;
+    tcp = ./tcp.nix;
+    command = ./command.nix;
+    file = ./file.nix;
+    units = ./units.nix;
+  };
   # Each kind of check is a function of what all kinds have.
   kinds =
     outside:
-    builtins.mapAttrs (_: file: import file (import ./group.nix { inherit lib compat outside; })) {
-      http = ./http.nix;
-      tcp = ./tcp.nix;
-      command = ./command.nix;
-      file = ./file.nix;
-      units = ./units.nix;
-    };
+    builtins.mapAttrs (_: file: import file (import ./group.nix { inherit lib compat outside; })) files;
 
-  # A submodule, so that it costs nothing where nobody reads it.
+  # Most machines have none, and then there is nothing to evaluate.
+  none = builtins.mapAttrs (_: _: { }) files;
+  sparse =
+    empty: options:
+    import ../../lib/wrap-submodule.nix (
+      submodule: loc: defs:
+      if builtins.all (def: def.value == { }) defs then empty else submodule.merge loc defs
+    ) (types.submodule { inherit options; });
   health =
-    options: rest:
+    empty: options: rest:
     mkOption (
       {
-        type = types.submodule { inherit options; };
+        type = sparse empty options;
         default = { };
       }
       // rest
     );
 in
-health
+health (none // { preSwitch = none; })
   (
     kinds true
     // {
-      preSwitch = health (kinds false) {
+      preSwitch = health none (kinds false) {
         example.command.backup.command = [ "/run/current-system/sw/bin/backup-is-idle" ];
         description = "Checks that must pass before a deployment touches anything, run on the node: a machine that is sick already is not deployed to. `git deploy push --force-unhealthy` deploys all the same.";
       };

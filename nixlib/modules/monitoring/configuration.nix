@@ -34,7 +34,7 @@ let
     labels = { inherit node; };
   };
 in
-if cfg.server == null || !(elem name lookup.systems) then
+if !(elem name lookup.systems) then
   { }
 else
   mkMerge (

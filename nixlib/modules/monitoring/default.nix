@@ -36,8 +36,10 @@ in
     };
   };
 
-  config.defaults.configuration = import ./configuration.nix {
-    inherit lib lookup;
-    network = config;
-  };
+  config.defaults.configuration = lib.mkIf (config.monitoring.server != null) (
+    import ./configuration.nix {
+      inherit lib lookup;
+      network = config;
+    }
+  );
 }

@@ -4,7 +4,7 @@
 # the node at hand is a function.
 { lib, network }:
 let
-  inherit (lib) mkOptionDefault recursiveUpdate;
+  inherit (lib) mkOptionDefault recursiveUpdate zipListsWith;
   inherit (network._internal) arguments compat;
 
   declare = file: import file { inherit lib compat network; };
@@ -20,6 +20,35 @@ let
       ./dns.nix
     ]
   );
+  configuration = declare ./configuration.nix;
+
+  # The same by the module system.
+  configured =
+    {
+      name,
+      config,
+      options,
+      ...
+    }:
+    let
+      opt = options.configuration;
+      module = compat.types.module.merge opt.loc (zipListsWith (file: value: { inherit file value; }) opt.files opt.definitions);
+      read = evaluation: configuration.read name config {
+        inherit evaluation;
+        configuration = module;
+      };
+    in
+    {
+      _file = toString ./configuration.nix;
+      options = {
+        configuration = configuration.options.configuration // {
+          apply = _: (read null).configuration;
+        };
+        evaluation = configuration.options.evaluation // {
+          apply = given: (read given).evaluation;
+        };
+      };
+    };
 
   # Every node is reached by its own name unless it says otherwise.
   implied = name: {
@@ -29,11 +58,17 @@ let
 in
 import ../../lib/node-type.nix {
   inherit lib;
-  fast = { inherit (options) deploy profile; };
-  names = builtins.attrNames options ++ [
-    "configuration"
-    "evaluation"
-  ];
+  fast = {
+    inherit (options)
+      deploy
+      profile
+      health
+      nixpkgs
+      ;
+  }
+  // configuration.options;
+  names = builtins.attrNames options ++ builtins.attrNames configuration.options;
+  inherit (configuration) read;
   common = [ network.defaults ];
   inherit (network) groups;
   implied = name: [
@@ -48,7 +83,7 @@ import ../../lib/node-type.nix {
       inherit options;
     }
     ({ name, ... }: implied name)
-    (import ./configuration.nix network)
+    configured
     network.defaults
   ];
 }

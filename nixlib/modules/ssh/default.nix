@@ -59,8 +59,10 @@ in
     };
   };
 
-  config.defaults.configuration = import ./configuration.nix {
-    inherit lib lookup;
-    network = config;
-  };
+  config.defaults.configuration = lib.mkIf (config.ssh.access != { }) (
+    import ./configuration.nix {
+      inherit lib lookup;
+      network = config;
+    }
+  );
 }

@@ -38,8 +38,10 @@ in
     '';
   };
 
-  config.defaults.configuration = import ./configuration.nix {
-    inherit lib ip lookup;
-    inherit (config.vpn) networks;
-  };
+  config.defaults.configuration = lib.mkIf (config.vpn.networks != { }) (
+    import ./configuration.nix {
+      inherit lib ip lookup;
+      inherit (config.vpn) networks;
+    }
+  );
 }
