@@ -45,19 +45,20 @@ let
     specialArgs = arguments;
   };
   inherit (evaluation) config options;
-  judge = import ./judge.nix { inherit lib config; };
+  asserted = import ./assertions.nix { inherit lib config; };
+  addressed = import ./addresses.nix { inherit lib config; };
 in
 {
   inherit config options;
 
-  manifest = judge.asserted (judge.addressed (import ./manifest.nix { inherit lib config; }));
+  manifest = asserted (addressed (import ./manifest.nix { inherit lib config; }));
 
   nodes = mapAttrs (
     name: node:
     {
       inherit (node.evaluation) config options;
       system = node.evaluation.config.system.build.toplevel;
-      bundle = judge.asserted (
+      bundle = asserted (
         import ./bundle.nix {
           inherit
             lib

@@ -7,7 +7,6 @@ let
     attrNames
     concatMap
     listToAttrs
-    match
     pathExists
     readDir
     ;
@@ -17,7 +16,7 @@ let
     entry:
     let
       file = dir + "/${entry}";
-      name = match "(.+)\\.nix" entry;
+      name = lib.removeSuffix ".nix" entry;
       node = name: file: [
         (
           let
@@ -34,8 +33,8 @@ let
     in
     if entries.${entry} == "directory" then
       if pathExists (file + "/default.nix") then node entry file else [ ]
-    else if name != null then
-      node (builtins.head name) file
+    else if name != entry && name != "" then
+      node name file
     else
       [ ];
 in

@@ -4,15 +4,13 @@
 nixosConfigurations:
 { lib, config, ... }:
 let
-  inherit (lib) mapAttrs mkDefault mkIf;
+  inherit (lib) mapAttrs mkDefault;
 in
 {
   _file = "nixosConfigurations";
 
   # Such a flake says nothing of a network; the id tells it from others.
-  config.network.name = mkIf (nixosConfigurations != { }) (
-    mkDefault "network-${builtins.substring 0 8 config.network.id}"
-  );
+  config.network.name = mkDefault "network-${builtins.substring 0 8 config.network.id}";
 
   config.nodes = mapAttrs (
     _: evaluation:

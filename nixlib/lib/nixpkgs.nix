@@ -13,6 +13,12 @@ let
   # Pure evaluation has no search path, and asking for it cannot be caught.
   channel = if builtins ? currentSystem then tryEval <nixpkgs> else { success = false; };
 
+  fromPath =
+    if channel.success then
+      channel.value
+    else
+      throw "which nixpkgs? Neither does the network say network.nixpkgs at the top of its first module, nor is <nixpkgs> in NIX_PATH: write `network.nixpkgs = PATH;` in network.nix";
+
   # What a module sets without evaluating the network, or null. It gets no
   # arguments that only an evaluation has.
   ofModule =
@@ -22,12 +28,10 @@ let
       unknown = mapAttrs (
         arg: _:
         throw "which nixpkgs? The network's first module needs its argument `${arg}' to say it: write `network.nixpkgs = PATH;` there so that it depends on `nixlib' and your own files alone"
-      ) (builtins.functionArgs value // { lib = true; });
+      ) (builtins.functionArgs value);
       set =
         if isFunction value then
-          value (
-            unknown // args // (if channel.success then { lib = import (channel.value + "/lib"); } else { })
-          )
+          value (unknown // { lib = import (fromPath + "/lib"); } // args)
         else
           value;
     in
@@ -44,10 +48,8 @@ rec {
     in
     if found != [ ] then
       builtins.head found
-    else if channel.success then
-      channel.value
     else
-      throw "which nixpkgs? Neither does the network say network.nixpkgs at the top of its first module, nor is <nixpkgs> in NIX_PATH: write `network.nixpkgs = PATH;` in network.nix";
+      fromPath;
 
   # Its library; a checkout of only that works too. A flake's own knows its version.
   lib =

@@ -14,7 +14,7 @@ let
     ;
 in
 rec {
-  isOption = lib.isType "option";
+  isOption = x: x._type or "" == "option";
 
   mkOption = attrs: attrs // { _type = "option"; };
 

@@ -44,7 +44,7 @@ in
         if evaluation != null then
           evaluation
         else
-          import ../../lib/evaluators.nix {
+          import ../../lib/evaluators {
             inherit lib name node;
             modules = [ configuration ];
             specialArgs = network._internal.arguments // {

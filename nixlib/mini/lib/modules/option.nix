@@ -21,27 +21,36 @@ rec {
   mergeDefinitions =
     loc: type: defs:
     let
+      # Definitions whose conditions hold, each apart; most are just values.
       held = concatMap (
         def:
-        if (def.value._type or "") == "definition" then
+        let
+          type = addErrorContext "while evaluating definitions from `${toString def.file}':" (def.value._type or "");
+        in
+        if type == "if" || type == "merge" then
+          map (value: {
+            inherit (def) file;
+            inherit value;
+          }) (dischargeProperties def.value)
+        else if type == "definition" then
           map (value: {
             inherit (def.value) file;
             inherit value;
           }) (dischargeProperties def.value.value)
         else
-          map (value: {
-            inherit (def) file;
-            inherit value;
-          }) (addErrorContext "while evaluating definitions from `${toString def.file}':" (dischargeProperties def.value))
+          [ def ]
       ) defs;
       strongest = filterOverrides' held;
     in
-    rec {
-      defsFinal = sortProperties strongest.values;
-      defsFinal' = {
-        values = defsFinal;
-        inherit (strongest) highestPrio;
-      };
+    mergeFinal loc type {
+      values = sortProperties strongest.values;
+      inherit (strongest) highestPrio;
+    };
+
+  # The same, once priorities and order are settled.
+  mergeFinal = loc: type: final: rec {
+      defsFinal = final.values;
+      defsFinal' = final;
       isDefined = defsFinal != [ ];
       mergedValue =
         if !isDefined then
@@ -54,19 +63,24 @@ rec {
           in
           throw "A definition for option `${showOption loc}' is not of type `${type.description}'. Definition values:${showDefs wrong}";
       optionalValue = if isDefined then { value = mergedValue; } else { };
-    };
+  };
 
   evalOptionValue =
     loc: opt: defs:
     let
-      withDefault =
-        (optional (opt ? default) {
-          file = head opt.declarations;
-          value = mkOptionDefault opt.default;
-        })
-        ++ defs;
+      default = value: {
+        file = head opt.declarations;
+        inherit value;
+      };
+      withDefault = if opt ? default then [ (default (mkOptionDefault opt.default)) ] ++ defs else defs;
       res =
-        if opt.readOnly or false && length withDefault > 1 then
+        # Most options are as they are by default.
+        if defs == [ ] && opt ? default then
+          mergeFinal loc opt.type {
+            values = sortProperties [ (default opt.default) ];
+            highestPrio = lib.optionDefaultPriority;
+          }
+        else if opt.readOnly or false && length withDefault > 1 then
           let
             each = map (def: def // { value = (mergeDefinitions loc opt.type [ def ]).mergedValue; }) withDefault;
           in
@@ -149,6 +163,16 @@ rec {
         declarationPositions = [ ];
         options = [ ];
       } (sorted.right ++ sorted.wrong);
+      only = head decls;
     in
-    removeAttrs whole [ "options" ] // { type = whole.type or lib.types.unspecified; };
+    if length decls == 1 then
+      only.options
+      // {
+        inherit loc;
+        declarations = [ only._file ];
+        declarationPositions = positionOf only.options;
+        type = only.options.type or lib.types.unspecified;
+      }
+    else
+      removeAttrs whole [ "options" ] // { type = whole.type or lib.types.unspecified; };
 }

@@ -32,7 +32,8 @@ rec {
   };
   defaultOverridePriority = 100;
   defaultPriority = defaultOverridePriority;
-  mkOptionDefault = mkOverride 1500;
+  optionDefaultPriority = 1500;
+  mkOptionDefault = mkOverride optionDefaultPriority;
   mkDefault = mkOverride 1000;
   mkImageMediaOverride = mkOverride 60;
   mkForce = mkOverride 50;
@@ -85,14 +86,22 @@ rec {
   filterOverrides' =
     defs:
     let
-      prioOf = def: if (def.value._type or "") == "override" then def.value.priority else defaultOverridePriority;
+      isOverride = def: def.value._type or "" == "override";
+      prioOf = def: if isOverride def then def.value.priority else defaultOverridePriority;
       highestPrio = builtins.foldl' (p: def: lib.min p (prioOf def)) 9999 defs;
-      strip = def: if (def.value._type or "") == "override" then def // { value = def.value.content; } else def;
+      strip = def: if isOverride def then def // { value = def.value.content; } else def;
     in
-    {
-      values = concatMap (def: if prioOf def == highestPrio then [ (strip def) ] else [ ]) defs;
-      inherit highestPrio;
-    };
+    # Most options have but plain definitions.
+    if defs != [ ] && !(builtins.any isOverride defs) then
+      {
+        values = defs;
+        highestPrio = defaultOverridePriority;
+      }
+    else
+      {
+        values = concatMap (def: if prioOf def == highestPrio then [ (strip def) ] else [ ]) defs;
+        inherit highestPrio;
+      };
 
   sortProperties =
     defs:

@@ -50,8 +50,9 @@ rec {
         let
           loc = prefix ++ [ name ];
           own = defsByName.${name} or [ ];
-          options = builtins.filter (d: isOption d.options) ds;
-          trees = builtins.filter (d: !isOption d.options) ds;
+          parts = builtins.partition (d: isOption d.options) ds;
+          options = parts.right;
+          trees = parts.wrong;
           joins = builtins.all (d: (d.options.type.name or "") == "submodule") options;
         in
         if options == [ ] then
@@ -78,14 +79,16 @@ rec {
     {
       options = mapAttrs (_: r: r.options) results;
       config = mapAttrs (_: r: r.config) results;
-      unmatched =
-        concatMap (r: r.unmatched) (builtins.attrValues results)
-        ++ concatMap (
-          name:
+      # Only what somebody has defined is looked at.
+      unmatched = concatMap (
+        name:
+        if results ? ${name} then
+          results.${name}.unmatched
+        else
           map (def: {
             inherit (def) file value;
             loc = prefix ++ [ name ];
           }) defsByName.${name}
-        ) (attrNames (removeAttrs defsByName (attrNames declsByName)));
+      ) (attrNames defsByName);
     };
 }

@@ -1,0 +1,6 @@
+# Packages come with their own configuration.
+{ pkgs, ... }:
+{
+  config = { };
+  inherit pkgs;
+}
