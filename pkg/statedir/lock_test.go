@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -17,13 +19,14 @@ import (
 func TestMain(m *testing.M) {
 	switch os.Getenv("STATEDIR_TEST_ROLE") {
 	case "hold":
-		_, err := Lock(context.Background(), os.Args[1], Holder{Deployment: "dead", By: "ann"}, 0)
+		held, err := Lock(context.Background(), os.Args[1], Holder{Deployment: "dead", By: "ann"}, 0)
 		if err != nil {
 			println(err.Error())
 			os.Exit(1)
 		}
 		os.Stdout.WriteString("held\n")
-		select {}
+		_, _ = io.Copy(io.Discard, os.Stdin) // until killed: Go ends a program in which nothing can happen any more
+		runtime.KeepAlive(held)
 	case "write":
 		writerRole()
 	default:
@@ -97,6 +100,9 @@ func TestDeadHolderDoesNotBlock(t *testing.T) {
 	cmd.Env = append(os.Environ(), "STATEDIR_TEST_ROLE=hold")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
