@@ -55,6 +55,33 @@ func (c *clone) commit(ctx context.Context, rev string) (string, error) {
 	return oid, err
 }
 
+// branch returns the tip of the local branch that is deployed to r.
+func (c *clone) branch(ctx context.Context, r network.Remote) (string, error) {
+	oid, err := c.RevParse(ctx, "refs/heads/"+r.Branch+"^{commit}")
+	if !errors.Is(err, gitrepo.ErrNotFound) {
+		return oid, err
+	}
+	hints := []string{fmt.Sprintf("git pull %s %s    # what %s has", r.Name, r.Branch, r.Node)}
+	if _, err := c.RevParse(ctx, "HEAD^{commit}"); err == nil {
+		hints = append(hints, fmt.Sprintf("git branch %s    # begin it here, or git push %s HEAD:%s", r.Branch, r.Name, r.Branch))
+	}
+	return "", fail.New(fail.Usage, fmt.Errorf("the branch %s, which is deployed to %s, has no commit here yet", r.Branch, r.Node), hints...)
+}
+
+// branches looks that there is something to deploy to all remotes.
+func (c *clone) branches(ctx context.Context, remotes []network.Remote) error {
+	seen := map[string]bool{}
+	for _, r := range remotes {
+		if !seen[r.Branch] {
+			if _, err := c.branch(ctx, r); err != nil {
+				return err
+			}
+		}
+		seen[r.Branch] = true
+	}
+	return nil
+}
+
 // nodes returns the clone's remotes that are nodes.
 func (c *clone) nodes() []network.Remote { return network.Nodes(c.config) }
 

@@ -38,6 +38,8 @@ func diffCommand() *cli.Command {
 				}
 				// That commit's own system, also where the node has more.
 				source, flags = func(network.Remote) string { return commit }, append(flags, "--force")
+			} else if err := clone.branches(c.Context, remotes); err != nil {
+				return err
 			}
 			var mu sync.Mutex
 			diffs := map[string]*event.ClosureDiff{}

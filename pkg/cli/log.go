@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sort"
@@ -83,6 +84,9 @@ func logOf(ctx context.Context, repo *gitrepo.Repo, remotes []network.Remote, n 
 			continue
 		}
 		all = append(all, entries...)
+	}
+	if all == nil && len(remotes) > 1 && missing != nil {
+		missing = errors.New("no deployment of any node is known here: nothing was fetched from them")
 	}
 	if all == nil && missing != nil {
 		return nil, fail.New(fail.Failed, missing, "git deploy log --fetch")

@@ -92,7 +92,7 @@ func makePlan(c *cli.Context, clone *clone, remotes []network.Remote, commit str
 		}
 		var err error
 		if branches[r.Branch] == "" {
-			branches[r.Branch], err = clone.commit(c.Context, "refs/heads/"+r.Branch)
+			branches[r.Branch], err = clone.branch(c.Context, r)
 		}
 		return branches[r.Branch], err
 	}

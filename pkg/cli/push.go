@@ -66,6 +66,9 @@ func pushMany(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := clone.branches(c.Context, remotes); err != nil {
+		return err
+	}
 	var unsure error
 	if c.Bool("affected") {
 		if remotes, unsure, err = affected(c, clone, remotes); err != nil {

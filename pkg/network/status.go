@@ -2,6 +2,7 @@ package network
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -173,8 +174,11 @@ type Entry struct {
 // Log returns the newest n deployments (all for n <= 0) of one node, newest first.
 func Log(ctx context.Context, repo *gitrepo.Repo, r Remote, n int) ([]Entry, error) {
 	oid, err := repo.RevParse(ctx, "refs/deploy/nodes/"+r.Name+"/log")
+	if errors.Is(err, gitrepo.ErrNotFound) {
+		return nil, fmt.Errorf("no deployment of %s is known here: nothing was fetched from it", r.Node)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("nothing is known of deployments of %q: %w", r.Name, err)
+		return nil, err
 	}
 	history, err := repo.History(ctx)
 	if err != nil {
