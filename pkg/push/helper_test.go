@@ -503,3 +503,20 @@ func TestHostThatIsNoNode(t *testing.T) {
 		}
 	}
 }
+
+// A node is no mirror: it has refs of its own, and those of others.
+func TestMirror(t *testing.T) {
+	w, repo := site(t)
+	before := w.git(repo, "for-each-ref")
+	w.git(repo, "update-ref", "refs/heads/kept", "main")
+	w.commit(w.clone, "a", "1")
+	out := w.fails(w.clone, []string{"push", "--mirror", "web"},
+		"nothing was pushed: refs/deploy/", "web: hint: git push web main ", "web: hint: git push --all web ",
+		"refs/deploy/current (written by the node itself)", "main -> main (not pushed either)")
+	if n := strings.Count(out, "can only be written by web itself"); n != 1 {
+		t.Errorf("said %d times: %s", n, out)
+	}
+	w.git(repo, "update-ref", "-d", "refs/heads/kept")
+	w.equal("refs", w.git(repo, "for-each-ref"), before)
+	w.says(w.git(w.clone, "push", "--all", "web"), "main -> main")
+}

@@ -29,6 +29,10 @@ func (h *helper) push(ctx context.Context, specs []remotehelper.PushSpec) []remo
 		h.finish(event.Event{Outcome: event.Refused}, err)
 		return results
 	}
+	if err := h.checkRefs(specs, results); err != nil {
+		h.finish(event.Event{Outcome: event.Refused}, err)
+		return results
+	}
 	branch := h.peer.hello.branchRef()
 	at := slices.IndexFunc(specs, func(s remotehelper.PushSpec) bool { return s.Dst == branch })
 	if at < 0 {
@@ -48,6 +52,29 @@ func (h *helper) push(ctx context.Context, specs []remotehelper.PushSpec) []remo
 	}
 	result := d.run(ctx)
 	return slices.Insert(otherResults, at, result)
+}
+
+// checkRefs refuses the whole of a push that would write what only the node
+// writes, such as git push --mirror, which would also delete what others have pushed there.
+func (h *helper) checkRefs(specs []remotehelper.PushSpec, results []remotehelper.PushResult) error {
+	var own []string
+	for i, s := range specs {
+		results[i].Err = "not pushed either"
+		if strings.HasPrefix(s.Dst, "refs/deploy/") || strings.HasPrefix(s.Dst, "refs/nodes/") {
+			own = append(own, s.Dst)
+			results[i].Err = "written by the node itself"
+		}
+	}
+	if len(own) == 0 {
+		for i := range results {
+			results[i].Err = ""
+		}
+		return nil
+	}
+	branch, to := shortRef(h.peer.hello.branchRef()), h.nameOrURL()
+	return fail.New(fail.Usage, fmt.Errorf("nothing was pushed: %s can only be written by %s itself, so a node cannot be a --mirror", enumerate(own), h.called()),
+		fmt.Sprintf("git push %s %s    # deploys %s", to, branch, branch),
+		fmt.Sprintf("git push --all %s    # all branches: %s is deployed, the others are stored; --tags stores tags", to, branch))
 }
 
 // prepare checks what must hold for any push.
