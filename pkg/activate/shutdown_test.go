@@ -14,6 +14,7 @@ func TestShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pending := 0
 		for _, s := range scenarios() {
+			previous := s.running != "" && s.boots != "" // without one nothing can be put back
 			for n := 0; ; n++ {
 				m := s.machine()
 				m.walk.further, m.shuts = true, true
@@ -25,6 +26,9 @@ func TestShutdown(t *testing.T) {
 				if !m.fired {
 					break
 				}
+				if previous && res.Outcome == event.RollbackFailed {
+					t.Errorf("%+v, shut down at %s: %s (%s)\ncalls: %q", s, m.hit, res.Outcome, res.Reason, m.ops)
+				}
 				if res.Outcome != Pending {
 					continue
 				}
@@ -34,7 +38,7 @@ func TestShutdown(t *testing.T) {
 				m.arm(-1, noFault)
 				res, _ = m.attempt(t.Context(), func() Result { return Settle(t.Context(), m, m.job, event.Discard) })
 				err := s.verify(m, res, 1, true)
-				if back := res.Outcome == event.RolledBack || res.Outcome == event.Interrupted; err != nil || s.running != "" && s.boots != "" && !back {
+				if back := res.Outcome == event.RolledBack || res.Outcome == event.Interrupted; err != nil || previous && !back {
 					t.Errorf("%+v, shut down at %s: %s (%s): %v\ncalls: %q", s, hit, res.Outcome, res.Reason, err, ops)
 				}
 			}
