@@ -58,8 +58,9 @@ type Send struct {
 
 // RefStatus is what became of one ref.
 type RefStatus struct {
-	Ref string
-	Err string // "" is success; else git's reason, e.g. "non-fast forward", "pre-receive hook declined"
+	Ref      string
+	Err      string // "" is success; else git's reason, e.g. "non-fast forward", "pre-receive hook declined"
+	UpToDate bool   // it was there already, and nothing was sent for it
 }
 
 // SendPack sends objects and moves refs in p. It returns a status for every
@@ -108,7 +109,7 @@ func parseStatuses(out string) []RefStatus {
 		ref, why, _ := strings.Cut(rest, " ")
 		switch verb {
 		case "ok":
-			statuses = append(statuses, RefStatus{Ref: ref})
+			statuses = append(statuses, RefStatus{Ref: ref, UpToDate: why == "up to date"})
 		case "error":
 			if text, err := remotehelper.Unquote(why); err == nil {
 				why = text

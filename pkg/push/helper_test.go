@@ -79,6 +79,21 @@ func TestPushThatNoHookSees(t *testing.T) {
 	w.equal("current", w.rev(repo, refCurrent), second)
 }
 
+// Another push brings the same commit while this one is on its way: git has
+// nothing to send then, and no hook runs.
+func TestPushOfWhatHasComeMeanwhile(t *testing.T) {
+	w, repo := site(t)
+	head := w.commit(w.clone, "a", "1")
+	hook := filepath.Join(w.clone, ".git/hooks/pre-push")
+	w.write(hook, "#!/bin/sh\nexec git push -q --no-verify --receive-pack 'git -c core.hooksPath=/dev/null receive-pack' '"+repo+"' main\n")
+	if err := os.Chmod(hook, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	out := w.git(w.clone, "push", "web")
+	w.says(out, "switch ... done")
+	w.equal("current", w.rev(repo, refCurrent), head)
+}
+
 func TestPushToANodeWithOtherHooks(t *testing.T) {
 	w, repo := site(t)
 	first := w.rev(w.clone, "HEAD")

@@ -203,7 +203,7 @@ func fillIn(results []remotehelper.PushResult, statuses []gitrepo.RefStatus, ato
 			results[i].Err = "atomic push failed"
 		case at < 0:
 			results[i].Err = "the node did not answer for this ref"
-		case statuses[at].Err == "up to date":
+		case statuses[at].UpToDate:
 			results[i].UpToDate = true
 		default:
 			results[i].Err = statuses[at].Err

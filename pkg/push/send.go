@@ -76,7 +76,7 @@ func (s *sending) result() error {
 	}
 	for _, status := range s.statuses {
 		if status.Ref == s.branch {
-			if status.Err == "" || status.Err == "up to date" {
+			if status.Err == "" {
 				return nil
 			}
 			err := &rejectedError{why: status.Err, said: s.words()}
@@ -100,7 +100,7 @@ func (s *sending) words() string {
 // hadIt reports, after done, whether git found the branch where it was to be moved, and so sent nothing.
 func (s *sending) hadIt() bool {
 	return slices.ContainsFunc(s.statuses, func(status gitrepo.RefStatus) bool {
-		return status.Ref == s.branch && status.Err == "up to date"
+		return status.Ref == s.branch && status.UpToDate
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -247,6 +248,27 @@ func TestWatchGivesUpOnALostNode(t *testing.T) {
 	}
 }
 
+// Health checks may say nothing for longer than a node may be out of reach.
+func TestWatchCountsFromTheLossOfTheLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		limits := patient
+		limits.silence = time.Hour
+		final, err, _ := show(t, s, &watch{limits: limits}, func() {
+			s.emit(step(event.StepStarted, event.Switch))
+			s.until(t, "seen", func() bool { return s.seen > 0 })
+			time.Sleep(2 * limits.lost)
+			s.change(func() { s.cut = 2 })
+			time.Sleep(10 * time.Second)
+			s.change(func() { s.cut = 1 })
+			s.emit(finished)
+		})
+		if err != nil || final.Outcome != event.Succeeded {
+			t.Errorf("%+v, %v", final, err)
+		}
+	})
+}
+
 // A lost node that comes back is told of too, and the deployment is seen to its end.
 func TestWatchTellsOfALostNodeThatComesBack(t *testing.T) {
 	s := newStage()
@@ -305,23 +327,24 @@ func TestWatchOfASendingThatBreaks(t *testing.T) {
 // git took the branch, and no hook of ours has seen it.
 func TestWatchOfABranchThatMovesWithoutADeployment(t *testing.T) {
 	for _, c := range []struct {
-		status, said, says string
+		had        bool
+		said, says string
 	}{
-		{"", "", "probably its hooks"},
-		{"", "git-deploy: error: is the hook pre-receive in place?\n", "it says: is the hook pre-receive in place?"},
-		{"up to date", "", errHadIt.Error()},
+		{false, "", "probably its hooks"},
+		{false, "git-deploy: error: is the hook pre-receive in place?\n", "it says: is the hook pre-receive in place?"},
+		{true, "", errHadIt.Error()},
 	} {
 		s := newStage()
 		send := &sending{branch: "refs/heads/main", done: make(chan struct{}), sink: event.Discard, cancel: func() {},
-			statuses: []gitrepo.RefStatus{{Ref: "refs/heads/main", Err: c.status}}}
+			statuses: []gitrepo.RefStatus{{Ref: "refs/heads/main", UpToDate: c.had}}}
 		send.said.WriteString(c.said)
 		close(send.done)
 		_, err, got := show(t, s, &watch{sending: send}, func() {})
 		var nothing noDeploymentError
-		if err == nil || !strings.Contains(err.Error(), c.says) || errors.As(err, &nothing) != (c.status == "") || fail.CodeOf(err) != fail.Failed || len(got) != 0 {
-			t.Errorf("%q: %v, %+v", c.status, err, got)
+		if err == nil || !strings.Contains(err.Error(), c.says) || errors.As(err, &nothing) == c.had || fail.CodeOf(err) != fail.Failed || len(got) != 0 {
+			t.Errorf("%+v: %v, %+v", c, err, got)
 		}
-		if c.status == "" && !slices.Contains(fail.HintsOf(err), "git deploy doctor web") {
+		if !c.had && !slices.Contains(fail.HintsOf(err), "git deploy doctor web") {
 			t.Errorf("hints %q", fail.HintsOf(err))
 		}
 	}
