@@ -51,7 +51,7 @@ func victims() []victim {
 			points: points(receivePoints, []point{"wait.started"}, seeds(61, 4)), short: []point{"build.started"}},
 		{kind: "kill-nix", name: "Nix, while it evaluates or builds", node: true, is: func(p lab.Process) bool { return strings.HasPrefix(p.Name, "nix") },
 			points: []point{"evaluate.started", "build.started", "boot.started", "seed-71", "seed-72", "seed-73", "seed-74"}, short: []point{"build.started"}},
-		{kind: "kill-builder", name: "the builder of a derivation", node: true, is: hasArg("/run/gate/build"),
+		{kind: "kill-builder", name: "the builder of a derivation", node: true, is: hasArg(`. "$scriptPath"`),
 			points: []point{"build.started"}},
 		{kind: "kill-activation", name: "the main process of the activation's unit", node: true, is: hasArg("node activate"),
 			points: points([]point{"build.done"}, runnerPoints, seeds(81, 6)), short: []point{"switch.started", "record.started"}},

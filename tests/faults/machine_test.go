@@ -113,27 +113,29 @@ func memoryKind() kind {
 	return k
 }
 
-// oomKind makes the process at work the one that the kernel kills.
+// oomKind makes the process at work the one that the kernel kills. It is sysrq
+// that calls for the killing: without swap, running out of memory can take minutes.
 func oomKind() kind {
-	k := kind{name: "out-of-memory", fault: "memory runs out, and the kernel kills the process that is at work on the node"}
+	k := kind{name: "out-of-memory", fault: "the kernel's OOM killer kills the process that is at work on the node"}
 	for _, v := range []struct {
 		at    point
-		who   string // for pkill -f
+		who   string // for pgrep -f, which must not find the one that asks
 		short bool
 	}{
-		{"evaluate.started", "nix", false}, {"build.started", "hook pre-receive", false}, {"build.started", "/run/gate/build", false},
-		{"switch.started", "node activate", false}, {"switch.started", "switch-to-configuration", false},
-		{"health.started", "node activate", false},
+		{"evaluate.started", "^nix-build", false}, {"build.started", "[h]ook pre-receive", false}, {"build.started", `[.] "[$]scriptPath"`, false},
+		{"switch.started", "[n]ode activate", false}, {"switch.started", "[s]witch-to-configuration", false},
+		{"health.started", "[n]ode activate", false},
 	} {
-		name := fmt.Sprintf("%s-%s", v.at, map[string]string{"nix": "nix", "hook pre-receive": "hook", "/run/gate/build": "builder",
-			"node activate": "activation", "switch-to-configuration": "switch"}[v.who])
+		name := fmt.Sprintf("%s-%s", v.at, map[string]string{"^nix-build": "nix", "[h]ook pre-receive": "hook", `[.] "[$]scriptPath"`: "builder",
+			"[n]ode activate": "activation", "[s]witch-to-configuration": "switch"}[v.who])
 		k.cases = append(k.cases, fcase{name, v.short, func(tr *trial) {
 			tr.maySucceed, tr.mayFail = true, true
 			tr.at(v.at, slow, nil, func(*pushing) bool {
-				out, err := tr.w.host.Try("sh", "-c", `n=0; while [ $n -lt 200 ]; do pids=$(pgrep -f "$0" | grep -vx $$) && break; sleep 0.01; n=$((n + 1)); done
+				out, err := tr.w.host.Try("sh", "-c", `n=0; while [ $n -lt 200 ]; do pids=$(pgrep -f "$0") && break; sleep 0.01; n=$((n + 1)); done
 					hit=; for p in $pids; do echo 1000 >/proc/$p/oom_score_adj && hit=1; done 2>/dev/null
 					[ -n "$hit" ] || exit 0
-					tail /dev/zero >/dev/null 2>&1; echo killed`, v.who)
+					echo 1 >/proc/sys/kernel/sysrq; echo f >/proc/sysrq-trigger
+					n=0; for p in $pids; do while [ -e /proc/$p ] && [ $n -lt 500 ]; do sleep 0.01; n=$((n + 1)); done; [ -e /proc/$p ] || { echo killed; exit; }; done`, v.who)
 				tr.must(err)
 				return out == "killed"
 			})

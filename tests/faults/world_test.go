@@ -262,6 +262,8 @@ const nodeFile = `{
         serviceConfig = {
           ExecStart = "/usr/sbin/sshd -D -e @sshd@";
           KillMode = "process";
+          # A session has a scope of its own where sshd uses PAM, and that is its policy.
+          OOMPolicy = "continue";
         };
       };
       systemd.services.site = {
