@@ -10,7 +10,7 @@ REVISION := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || ech
 LDFLAGS := -s -w -X github.com/git-deploy/git-deploy/pkg/version.Revision=$(REVISION)
 BINARIES := build/git-deploy build/git-remote-node
 
-.PHONY: help build install demo demo-clean test model faults lint bench generate deps clean
+.PHONY: help build install demo demo-clean test model property faults lint bench generate deps clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,9 @@ test: deps-test build ## all tests; CI runs this
 
 model: deps-test ## the model of a deployment, searched for two faults (half an hour)
 	go test -count=1 -timeout 120m -v ./pkg/activate/model -run 'TestHolds|TestEnds' -args -long
+
+property: deps-test build ## people and machines in random orders, a minute for each five seeds (SEED=1 COUNT=36 LENGTH=24; STEPS=1,4: only those)
+	GIT_DEPLOY_BIN=$(CURDIR)/build go test -count=1 -timeout 120m ./tests/property -run TestNothingIsLost -args -seed $(or $(SEED),1) -count $(or $(COUNT),36) -length $(or $(LENGTH),24) -shrink $(or $(SHRINK),30) $(if $(STEPS),-steps $(STEPS))
 
 faults: deps-test build ## break deployments in every way, about half an hour; writes docs/faults.md (RUN='TestFaults$$/kill-ssh$$': only those)
 	@test -n "$(RUN)" || rm -rf build/faults

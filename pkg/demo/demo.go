@@ -8,7 +8,6 @@
 package demo
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -282,18 +281,5 @@ func ours(dir string) bool {
 
 // processes finds all processes whose root prefix is a node of the demo in dir.
 func processes(dir string) []int {
-	entries, _ := os.ReadDir("/proc")
-	prefix := []byte("\x00" + statedir.RootEnv + "=" + dir + "/nodes/")
-	var pids []int
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil || pid == os.Getpid() {
-			continue
-		}
-		env, err := os.ReadFile("/proc/" + e.Name() + "/environ")
-		if err == nil && bytes.Contains(append([]byte{0}, env...), prefix) {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
+	return proc.WithEnv(statedir.RootEnv + "=" + dir + "/nodes/")
 }

@@ -4,59 +4,35 @@ import (
 	"flag"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
+	"time"
 
 	"github.com/git-deploy/git-deploy/pkg/activate"
 	"github.com/git-deploy/git-deploy/pkg/event"
+	"github.com/git-deploy/git-deploy/tests/property/schedule"
 )
 
 var propertySeed = flag.Int64("seed", -1, "run this schedule of TestNothingIsLost only")
 
-// history is the commits of a network, by name, with their parents.
-type history map[string][]string
-
-func (h history) reach(from string, seen map[string]bool) map[string]bool {
-	if from != "" && !seen[from] {
-		seen[from] = true
-		for _, p := range h[from] {
-			h.reach(p, seen)
-		}
-	}
-	return seen
-}
-
-func (h history) commit(parents ...string) string {
-	name := fmt.Sprintf("c%d", len(h)+1)
-	h[name] = parents
-	return name
-}
-
-// join is what a push makes of ours and what a node has.
-func (h history) join(ours, theirs string) string {
-	switch {
-	case theirs == "" || h.reach(ours, map[string]bool{})[theirs]:
-		return ours
-	case ours == "" || h.reach(theirs, map[string]bool{})[ours]:
-		return theirs
-	}
-	return h.commit(ours, theirs)
+var propertyChances = schedule.Chances{
+	schedule.Commit: 6, schedule.New: 1, schedule.Push: 6, schedule.Force: 1, schedule.Self: 3, schedule.Sync: 1,
+	schedule.Cut: 3, schedule.Clock: 2, schedule.End: 6,
 }
 
 // TestNothingIsLost lets three people and five nodes commit, push, deploy
 // themselves, lose each other, fail and crash in random orders, with the
 // decisions about refs that the nodes make (moves, backTo). Then everything is
-// fetched, merged and pushed.
+// fetched, merged and pushed. tests/property does it with real git and ssh.
 func TestNothingIsLost(t *testing.T) {
-	for seed := range int64(2000) {
+	for seed := range uint64(2000) {
 		if *propertySeed >= 0 {
-			seed = *propertySeed
+			seed = uint64(*propertySeed)
 		}
-		steps, problem := schedule(rand.New(rand.NewPCG(uint64(seed), 4)))
-		if problem != "" {
-			t.Fatalf("%s\n-seed %d:\n%s", problem, seed, strings.Join(steps, "\n"))
+		steps := schedule.Draw(seed, 60, propertyChances)
+		if problem := inMemory(steps); problem != "" {
+			steps = schedule.Shrink(steps, 500, func(s []schedule.Step) bool { return inMemory(s) != "" })
+			t.Fatalf("%s\n-seed %d:\n%s%s", problem, seed, schedule.Print(steps), inMemory(steps))
 		}
 		if *propertySeed >= 0 {
 			return
@@ -64,105 +40,230 @@ func TestNothingIsLost(t *testing.T) {
 	}
 }
 
-func schedule(r *rand.Rand) (steps []string, problem string) {
-	h := history{}
-	first := h.commit()
-	people := [3]string{first, first, first}
-	var nodes [5]*model
-	var cut [3][5]bool
-	for i := range nodes {
-		nodes[i] = &model{refs: map[string]string{}}
+// memory is a network without git: commits have names, and trees are merged as git does.
+type memory struct {
+	history schedule.History
+	commits []string // in the order in which they were made
+	trees   map[string]map[string]string
+	people  [schedule.People]string
+	skew    [schedule.People]time.Duration
+	nodes   [schedule.Nodes]*model
+	cut     [schedule.People][schedule.Nodes]bool
+	at      int
+	problem string
+}
+
+func (m *memory) wrong(format string, args ...any) {
+	if m.problem == "" {
+		m.problem = fmt.Sprintf("step %d: ", m.at) + fmt.Sprintf(format, args...)
 	}
-	say := func(format string, args ...any) { steps = append(steps, fmt.Sprintf(format, args...)) }
-	receive := func(n int, commit string) {
-		m := nodes[n]
-		m.jobs++
-		job := activate.Job{ID: fmt.Sprintf("%d-%d", r.IntN(1000), m.jobs), BranchBefore: m.refs[modelBranch], Commit: commit, Action: activate.Switch}
-		m.refs[modelBranch] = commit
-		m.queued = append(m.queued, job)
+}
+
+// commit makes a commit with the tree of what merge made of its parents, and
+// with places written anew.
+func (m *memory) commit(tree map[string]string, force bool, places []string, parents ...string) string {
+	name := fmt.Sprintf("c%d", len(m.commits)+1)
+	tree, writes := maps.Clone(tree), map[string]string{}
+	for _, place := range places {
+		writes[place] = name + " in " + place
+		tree[place] = writes[place]
 	}
-	// run ends what is under way on a node, badly or well.
-	run := func(n int, o event.Outcome) {
-		m := nodes[n]
-		if m.active == nil {
-			if len(m.queued) == 0 {
-				return
+	m.commits = append(m.commits, name)
+	m.trees[name] = tree
+	m.history.Add(name, parents, writes, force)
+	if want, conflicts := m.history.Want(name); !maps.Equal(want, tree) || len(conflicts) > 0 {
+		m.wrong("commit %s of %v holds %v, and must hold %v (conflicts %v)", name, parents, tree, want, conflicts)
+	}
+	return name
+}
+
+// version is a commit, or what a merge makes of several.
+type version struct {
+	of   []string
+	tree map[string]string
+}
+
+func (m *memory) contains(v version, commit string) bool {
+	return slices.ContainsFunc(v.of, func(id string) bool { return m.history.Contains(id, commit) })
+}
+
+// merge is git's: three ways, from the merge of all best common ancestors. A
+// place in conflict holds what marks it.
+func (m *memory) merge(a, b version) (merged version, conflicts []string) {
+	var base version
+	for _, commit := range slices.Backward(m.commits) {
+		if !m.contains(a, commit) || !m.contains(b, commit) || m.contains(base, commit) {
+			continue
+		}
+		best := version{[]string{commit}, m.trees[commit]}
+		if base.of == nil {
+			base = best
+		} else {
+			base, _ = m.merge(base, best)
+		}
+	}
+	merged = version{append(slices.Clone(a.of), b.of...), map[string]string{}}
+	places := maps.Clone(a.tree)
+	maps.Copy(places, b.tree)
+	for place := range places {
+		was, ours, theirs := base.tree[place], a.tree[place], b.tree[place]
+		switch {
+		case ours == theirs, theirs == was:
+			merged.tree[place] = ours
+		case ours == was:
+			merged.tree[place] = theirs
+		default:
+			merged.tree[place] = "<" + ours + "|" + theirs + ">"
+			conflicts = append(conflicts, place)
+		}
+	}
+	slices.Sort(conflicts)
+	return merged, conflicts
+}
+
+// join is what a push makes of ours and what a node has. People resolve what
+// is in conflict, or force keeps ours.
+func (m *memory) join(ours, theirs string, force bool) string {
+	switch {
+	case theirs == "" || m.history.Contains(ours, theirs):
+		return ours
+	case ours == "" || m.history.Contains(theirs, ours) && !force:
+		return theirs
+	}
+	if force {
+		if changes := m.history.Changes(ours, theirs); len(changes) > 0 {
+			ours = m.commit(m.trees[ours], false, changes, ours)
+		}
+		return m.commit(m.trees[ours], true, nil, ours, theirs)
+	}
+	merged, conflicts := m.merge(version{[]string{ours}, m.trees[ours]}, version{[]string{theirs}, m.trees[theirs]})
+	want, places := m.history.Want(ours, theirs)
+	for _, place := range conflicts {
+		// Where histories cross, a merge of bases may conflict in what somebody has resolved since.
+		if !slices.Contains(places, place) {
+			merged.tree[place] = want[place]
+		}
+	}
+	for _, place := range places {
+		if !slices.Contains(conflicts, place) {
+			m.wrong("the merge of %s and %s does not conflict in %s, and must", ours, theirs, place)
+		}
+	}
+	return m.commit(merged.tree, false, places, ours, theirs)
+}
+
+func (m *memory) receive(n int, commit string, skew time.Duration) {
+	node := m.nodes[n]
+	node.jobs++
+	// The id is of a clock that may be off: it says nothing of the order.
+	clock := time.Duration(m.at)*time.Minute + skew
+	job := activate.Job{ID: fmt.Sprintf("%d-%d", clock/time.Minute, node.jobs), BranchBefore: node.refs[modelBranch], Commit: commit, Action: activate.Switch}
+	node.refs[modelBranch] = commit
+	node.queued = append(node.queued, job)
+}
+
+// end ends what is under way on a node, badly or well.
+func (m *memory) end(n int, o event.Outcome, chance uint64) {
+	node := m.nodes[n]
+	if node.active == nil {
+		if len(node.queued) == 0 {
+			return
+		}
+		j := node.take(int(chance % uint64(len(node.queued))))
+		node.active = &j
+		if node.refs[modelBranch] != j.Commit {
+			o = event.Superseded
+		}
+	}
+	j := *node.active
+	node.active = nil
+	node.record(j, o)
+}
+
+func (m *memory) push(p, n int, force bool) {
+	tip := m.nodes[n].refs[modelBranch]
+	m.people[p] = m.join(m.people[p], tip, force)
+	if m.people[p] != tip {
+		m.receive(n, m.people[p], m.skew[p])
+	}
+}
+
+func (m *memory) do(s schedule.Step) {
+	p, n, node := s.Person, s.Node, m.nodes[s.Node]
+	switch s.Kind {
+	case schedule.Commit:
+		m.people[p] = m.commit(m.trees[m.people[p]], false, []string{s.Place}, m.people[p])
+	case schedule.New:
+		m.people[p] = m.commit(m.trees[m.people[p]], false, []string{fmt.Sprint("new-", s.At)}, m.people[p])
+	case schedule.Push, schedule.Force:
+		if !m.cut[p][n] {
+			m.push(p, n, s.Kind == schedule.Force)
+		}
+	case schedule.Self:
+		if tip := node.refs[modelBranch]; tip != "" {
+			m.receive(n, m.commit(m.trees[tip], false, []string{s.Place}, tip), s.Skew)
+		}
+	case schedule.Sync:
+		for n, node := range m.nodes {
+			if !m.cut[p][n] {
+				m.people[p] = m.join(m.people[p], node.refs[modelBranch], false)
 			}
-			j := m.take(r.IntN(len(m.queued)))
-			m.active = &j
-			if m.refs[modelBranch] != j.Commit {
-				o = event.Superseded
-			}
 		}
-		j := *m.active
-		m.active = nil
-		say("node %d: %s %s", n, j.Commit, o)
-		m.record(j, o)
+	case schedule.Cut:
+		m.cut[p][n] = !m.cut[p][n]
+	case schedule.Clock:
+		m.skew[p] = s.Skew
+	case schedule.End:
+		outcomes := []event.Outcome{event.Succeeded, event.RolledBack, event.Succeeded, event.Interrupted, event.Failed}
+		m.end(n, outcomes[s.Chance%uint64(len(outcomes))], s.Chance/8)
 	}
-	push := func(p, n int) {
-		merged := h.join(people[p], nodes[n].refs[modelBranch])
-		say("person %d pushes %s to node %d as %s", p, people[p], n, merged)
-		people[p] = merged
-		if merged != nodes[n].refs[modelBranch] {
-			receive(n, merged)
-		}
-	}
-	for range 60 {
-		p, n := r.IntN(len(people)), r.IntN(len(nodes))
-		switch r.IntN(8) {
-		case 0, 1:
-			people[p] = h.commit(people[p])
-			say("person %d commits %s", p, people[p])
-		case 2, 3:
-			if !cut[p][n] {
-				push(p, n)
-			}
-		case 4:
-			if tip := nodes[n].refs[modelBranch]; tip != "" {
-				receive(n, h.commit(tip))
-				say("node %d commits and deploys %s", n, nodes[n].refs[modelBranch])
-			}
-		case 5:
-			cut[p][n] = !cut[p][n]
-			say("person %d and node %d: cut %v", p, n, cut[p][n])
-		case 6:
-			run(n, event.Succeeded)
-		case 7:
-			run(n, []event.Outcome{event.RolledBack, event.Interrupted, event.Failed, event.Succeeded}[r.IntN(4)])
+}
+
+func inMemory(steps []schedule.Step) (problem string) {
+	m := &memory{trees: map[string]map[string]string{}}
+	var places []string
+	for _, file := range schedule.Files() {
+		for slot := range schedule.Slots {
+			places = append(places, schedule.Place(file, slot))
 		}
 	}
-	for n := range nodes {
-		for len(nodes[n].queued) > 0 {
-			run(n, event.Interrupted)
+	first := m.commit(map[string]string{}, false, places)
+	for p := range m.people {
+		m.people[p] = first
+	}
+	for n := range m.nodes {
+		m.nodes[n] = &model{refs: map[string]string{}}
+	}
+	for _, s := range steps {
+		m.at = s.At
+		m.do(s)
+	}
+	m.at++
+	for n, node := range m.nodes {
+		for len(node.queued) > 0 {
+			m.end(n, event.Interrupted, 0)
 		}
-		if refs := nodes[n].refs; refs[modelBranch] != refs[RefBranch] {
-			return steps, fmt.Sprintf("node %d: its branch is at %q and belongs at %q", n, refs[modelBranch], refs[RefBranch])
+		if refs := node.refs; refs[modelBranch] != refs[RefBranch] {
+			m.wrong("node %d: its branch is at %q and belongs at %q", n, refs[modelBranch], refs[RefBranch])
 		}
-		for _, ref := range slices.Sorted(maps.Keys(nodes[n].refs)) { // fetched, what has failed as well
-			people[0] = h.join(people[0], nodes[n].refs[ref])
-			say("person 0 merges %s of node %d", ref, n)
+		for _, ref := range slices.Sorted(maps.Keys(node.refs)) { // fetched, what has failed as well
+			m.people[0] = m.join(m.people[0], node.refs[ref], false)
 		}
 	}
-	people[0] = h.join(h.join(people[0], people[1]), people[2])
-	reached := h.reach(people[0], map[string]bool{})
-	for commit := range h {
-		if !reached[commit] {
-			return steps, commit + " is lost"
+	for p := range m.people {
+		m.people[0] = m.join(m.people[0], m.people[p], false)
+	}
+	for _, commit := range m.commits {
+		if !m.history.Contains(m.people[0], commit) {
+			m.wrong("%s is lost", commit)
 		}
 	}
-	for n := range nodes {
-		push(0, n)
-		run(n, event.Succeeded)
-	}
-	for n, m := range nodes {
-		current := m.refs[RefCurrent]
-		recorded := false
-		for _, c := range m.good {
-			recorded = recorded || c == current
-		}
-		if current != people[0] || !recorded {
-			return steps, fmt.Sprintf("node %d runs %q (recorded: %v), and was pushed %s", n, current, recorded, people[0])
+	for n, node := range m.nodes {
+		m.push(0, n, false)
+		m.end(n, event.Succeeded, 0)
+		if current := node.refs[RefCurrent]; current != m.people[0] || !slices.Contains(node.good, current) {
+			m.wrong("node %d runs %q (recorded: %v), and was pushed %s", n, current, slices.Contains(node.good, current), m.people[0])
 		}
 	}
-	return steps, ""
+	return m.problem
 }
