@@ -26,6 +26,12 @@ let
     modules = [
       {
         _file = ./evaluate.nix;
+        options._internal = lib.mkOption {
+          type = lib.types.attrs;
+          internal = true;
+          visible = false;
+          description = "What the evaluation hands to the modules: the root of the repository, the default nixpkgs, and the helpers for module systems of all ages.";
+        };
         config = {
           _internal = {
             inherit
@@ -45,7 +51,15 @@ let
     specialArgs = arguments;
   };
   inherit (evaluation) config options;
-  asserted = import ./assertions.nix { inherit lib config; };
+
+  # What the network's own modules assert, judged before anything is handed out.
+  failed = lib.filter (a: !a.assertion) config.assertions;
+  asserted =
+    value:
+    if failed == [ ] then
+      value
+    else
+      throw "the network ${config.network.name} fails its own assertions:${lib.concatMapStrings (a: "\n- ${a.message}") failed}";
   addressed = import ./addresses.nix { inherit lib config; };
 in
 {

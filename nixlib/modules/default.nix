@@ -1,14 +1,13 @@
 # All modules of a network: one group of options a file.
 {
   imports = [
-    ./internal.nix
     ./network.nix
     ./assertions.nix
     ./defaults.nix
     ./groups.nix
     ./nodes.nix
     ./vpn
-    ./hosts.nix
+    ./hosts
     ./dns
     ./ssh
     ./monitoring

@@ -8,7 +8,6 @@ in
 {
   imports = [
     ./tool.nix
-    ./sshd.nix
     ./units.nix
     ./watch.nix
     ./boot-once.nix

@@ -1,5 +1,5 @@
-# git-deploy.package: where the tool on the node comes from, and git, which
-# pushes need.
+# git-deploy.package: where the tool on the node comes from, and what else pushes
+# need of the system.
 {
   config,
   lib,
@@ -33,6 +33,10 @@ in
 
   config = mkIf cfg.enable {
     environment.systemPackages = [ pkgs.git ];
+
+    # sshd tells the hooks which key has logged in, so that the deployment log
+    # can name who deployed.
+    services.openssh.extraConfig = "ExposeAuthInfo yes";
 
     system.activationScripts.git-deploy = mkIf (cfg.package != null) {
       deps = [ ];

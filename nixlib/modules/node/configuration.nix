@@ -1,5 +1,6 @@
 # nodes.<name>.configuration: the configuration of NixOS, or of what else the
-# node's profile is, evaluated by the node's own nixpkgs. Any network module may define parts of it;
+# node's profile is, evaluated by the node's own nixpkgs (nodes need not have
+# the same one). Any network module may define parts of it;
 # what is read of it is the evaluated configuration.
 {
   lib,
@@ -11,6 +12,14 @@ let
 in
 {
   options = {
+    nixpkgs = mkOption {
+      type = compat.types.raw;
+      default = network.network.nixpkgs;
+      defaultText = compat.literal "network.nixpkgs";
+      example = compat.literal "inputs.nixpkgs-unstable";
+      description = "The nixpkgs that evaluates and builds this node: a path, a flake input or a pin (anything with `outPath`).";
+    };
+
     configuration = mkOption {
       type = compat.types.module;
       default = { };

@@ -4,23 +4,22 @@
 # the node at hand is a function.
 { lib, network }:
 let
-  inherit (lib) mkOptionDefault recursiveUpdate zipListsWith;
+  inherit (lib) mkOptionDefault zipListsWith;
   inherit (network._internal) arguments compat;
 
   declare = file: import file { inherit lib compat network; };
-  options = builtins.foldl' recursiveUpdate { } (
-    map declare [
-      ./deploy.nix
-      ./timeouts.nix
-      ./rollback.nix
-      ./generations.nix
-      ./health.nix
-      ./nixpkgs.nix
-      ./profile.nix
-      ./dns.nix
-    ]
-  );
   configuration = declare ./configuration.nix;
+
+  # What is read without the module system where it is plain, and the rest.
+  fast = {
+    inherit (declare ./deploy.nix) deploy;
+    inherit (declare ./profile.nix) profile;
+    health = import ../health { inherit lib compat; };
+  }
+  // configuration.options;
+  slow = {
+    inherit (declare ./dns.nix) dns;
+  };
 
   # The same by the module system.
   configured =
@@ -57,17 +56,8 @@ let
   };
 in
 import ../../lib/node-type.nix {
-  inherit lib;
-  fast = {
-    inherit (options)
-      deploy
-      profile
-      health
-      nixpkgs
-      ;
-  }
-  // configuration.options;
-  names = builtins.attrNames options ++ builtins.attrNames configuration.options;
+  inherit lib fast;
+  names = builtins.attrNames (fast // slow);
   inherit (configuration) read;
   common = [ network.defaults ];
   inherit (network) groups;
@@ -80,7 +70,10 @@ import ../../lib/node-type.nix {
   submodule = compat.types.node arguments [
     {
       _file = toString ./.;
-      inherit options;
+      options = removeAttrs (fast // slow) [
+        "configuration"
+        "evaluation"
+      ];
     }
     ({ name, ... }: implied name)
     configured

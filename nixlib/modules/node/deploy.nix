@@ -57,5 +57,51 @@ in
       example = "deployer";
       description = "Where the system is built: on the node itself, or on the machine that pushes, which then copies it.";
     };
+
+    # How long things may take, in seconds.
+    timeouts = {
+      activate = mkOption {
+        type = compat.types.positive;
+        default = 240;
+        example = 600;
+        description = "Seconds that switching to the new system may take; then the previous one is put back.";
+      };
+      confirm = mkOption {
+        type = compat.types.positive;
+        default = 30;
+        example = 120;
+        description = "Seconds in which the deployer must have reached the node over a new connection after the switch; then the previous system is put back.";
+      };
+      reboot = mkOption {
+        type = compat.types.positive;
+        default = 300;
+        example = 900;
+        description = "Seconds in which the node must be back after a reboot that was asked for.";
+      };
+    };
+
+    # Which generations of the system are kept.
+    generations = {
+      keep = mkOption {
+        type = types.nullOr compat.types.positive;
+        default = null;
+        example = 10;
+        description = "How many of the newest generations are kept; `null`: no limit by count. With both limits, what one of them keeps is kept, and what runs, boots or was confirmed last always is.";
+      };
+      days = mkOption {
+        type = types.nullOr compat.types.positive;
+        default = null;
+        example = 30;
+        description = "For how many days a generation is kept; `null`: no limit by age.";
+      };
+    };
+
+    # What happens when putting back fails.
+    rebootOnFailedRollback = mkOption {
+      type = types.bool;
+      default = false;
+      example = true;
+      description = "Whether the node may reboot into its previous system when it cannot be put back live.";
+    };
   };
 }

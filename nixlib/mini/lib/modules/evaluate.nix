@@ -13,36 +13,34 @@ let
     ;
 in
 rec {
-  internalModule =
-    { config, ... }:
-    {
-      _file = "lib/modules.nix";
-      key = "lib/modules.nix";
-      options._module = {
-        args = lib.mkOption {
-          type = lib.types.lazyAttrsOf lib.types.raw;
-          default = { };
-          description = "Additional arguments passed to each module.";
-        };
-        check = lib.mkOption {
-          type = lib.types.bool;
-          internal = true;
-          default = true;
-          description = "Whether to check whether all option definitions have matching declarations.";
-        };
-        freeformType = lib.mkOption {
-          type = lib.types.nullOr lib.types.optionType;
-          internal = true;
-          default = null;
-          description = "If set, merge all definitions that don't have an associated option together using this type.";
-        };
-        specialArgs = lib.mkOption {
-          readOnly = true;
-          internal = true;
-          type = lib.types.raw;
-          description = "Externally provided module arguments that can't be modified from within a configuration.";
-        };
+  internalModule = {
+    _file = "lib/modules.nix";
+    key = "lib/modules.nix";
+    options._module = {
+      args = lib.mkOption {
+        type = lib.types.lazyAttrsOf lib.types.raw;
+        default = { };
+        description = "Additional arguments passed to each module.";
       };
+      check = lib.mkOption {
+        type = lib.types.bool;
+        internal = true;
+        default = true;
+        description = "Whether to check whether all option definitions have matching declarations.";
+      };
+      freeformType = lib.mkOption {
+        type = lib.types.nullOr lib.types.optionType;
+        internal = true;
+        default = null;
+        description = "If set, merge all definitions that don't have an associated option together using this type.";
+      };
+      specialArgs = lib.mkOption {
+        readOnly = true;
+        internal = true;
+        type = lib.types.raw;
+        description = "Externally provided module arguments that can't be modified from within a configuration.";
+      };
+    };
     };
 
   evalModules =
@@ -86,8 +84,7 @@ rec {
         modules
         ++ legacy
         ++ [
-          internalModule
-          { _module.specialArgs = specialArgs; }
+          (internalModule // { config._module.specialArgs = specialArgs; })
         ]
       ) callArgs;
 
@@ -117,7 +114,7 @@ rec {
           );
       config = if freeformType == null then declared else lib.recursiveUpdate freeform declared;
 
-      unmatchedIsError = declared._module.check && freeformType == null && tree.unmatched != [ ];
+      unmatchedIsError = tree.unmatched != [ ] && declared._module.check && freeformType == null;
       unmatchedError =
         let
           def = head tree.unmatched;

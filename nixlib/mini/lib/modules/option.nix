@@ -109,6 +109,27 @@ rec {
   # Several declarations of one option become one, where they agree.
   mergeOptionDecls =
     loc: decls:
+    if length decls == 1 then onlyOptionDecl loc (head decls) else severalOptionDecls loc decls;
+
+  onlyOptionDecl =
+    loc: decl:
+    decl.options
+    // {
+      inherit loc;
+      declarations = [ decl._file ];
+      declarationPositions = positionOf decl.options;
+      type = decl.options.type or lib.types.unspecified;
+    };
+
+  positionOf =
+    opt:
+    let
+      pos = builtins.unsafeGetAttrPos "_type" opt;
+    in
+    optional (pos != null) pos;
+
+  severalOptionDecls =
+    loc: decls:
     let
       unique = [
         "default"
@@ -141,12 +162,6 @@ rec {
             declarationPositions = acc.declarationPositions ++ positionOf opt;
           }
           // optionalAttrs (acc ? type && opt ? type) { type = merged; };
-      positionOf =
-        opt:
-        let
-          pos = builtins.unsafeGetAttrPos "_type" opt;
-        in
-        optional (pos != null) pos;
       mkSubmoduleDecl =
         decl:
         lib.mkOption {
@@ -163,16 +178,6 @@ rec {
         declarationPositions = [ ];
         options = [ ];
       } (sorted.right ++ sorted.wrong);
-      only = head decls;
     in
-    if length decls == 1 then
-      only.options
-      // {
-        inherit loc;
-        declarations = [ only._file ];
-        declarationPositions = positionOf only.options;
-        type = only.options.type or lib.types.unspecified;
-      }
-    else
-      removeAttrs whole [ "options" ] // { type = whole.type or lib.types.unspecified; };
+    removeAttrs whole [ "options" ] // { type = whole.type or lib.types.unspecified; };
 }

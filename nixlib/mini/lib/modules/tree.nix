@@ -1,7 +1,15 @@
 # Declarations and definitions matched by name, level by level.
 { lib }:
 let
-  inherit (builtins) attrNames concatMap head isAttrs mapAttrs zipAttrsWith;
+  inherit (builtins)
+    attrNames
+    concatMap
+    head
+    isAttrs
+    length
+    mapAttrs
+    zipAttrsWith
+    ;
   inherit (lib)
     concatMapStringsSep
     evalOptionValue
@@ -50,22 +58,28 @@ rec {
         let
           loc = prefix ++ [ name ];
           own = defsByName.${name} or [ ];
+          leaf =
+            let
+              opt = evalOptionValue loc (mergeOptionDecls loc ds) own;
+            in
+            {
+              options = opt;
+              config = opt.value;
+              unmatched = [ ];
+            };
+          # Nearly every name is declared once.
+          once = length ds == 1;
           parts = builtins.partition (d: isOption d.options) ds;
           options = parts.right;
           trees = parts.wrong;
           joins = builtins.all (d: (d.options.type.name or "") == "submodule") options;
         in
-        if options == [ ] then
+        if once && isOption (head ds).options then
+          leaf
+        else if once || options == [ ] then
           mergeTree loc ds own
         else if trees == [ ] || joins then
-          let
-            opt = evalOptionValue loc (mergeOptionDecls loc ds) own;
-          in
-          {
-            options = opt;
-            config = opt.value;
-            unmatched = [ ];
-          }
+          leaf
         else
           throw "The option `${showOption loc}' in ${showFiles (map (d: d._file) options)} would be a parent of the following options, but its type `${
             (head options).options.type.description or "<no description>"

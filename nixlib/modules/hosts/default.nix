@@ -6,40 +6,13 @@
   ...
 }:
 let
-  inherit (builtins) attrNames;
-  inherit (lib)
-    listToAttrs
-    mkOption
-    types
-    ;
-  cfg = config.hosts;
+  inherit (lib) mkOption types;
   inherit (config._internal) compat;
 
-  ip = import ../lib/ip.nix { inherit lib; };
-  reach = import ../lib/reach.nix {
-    inherit lib lookup;
-    network = config;
-  };
+  ip = import ../../lib/ip.nix { inherit lib; };
   address = types.addCheck types.str ip.isAddress // {
     description = "IPv4 or IPv6 address";
   };
-
-  namesOf =
-    name:
-    map (n: if cfg.domain == null then n else "${n}.${cfg.domain}") [ name ]
-    ++ lib.optional (cfg.domain != null) name
-    ++ cfg.aliases.${name} or [ ];
-
-  # { address = names; } of all nodes; mistyped names are found on the way.
-  table = lib.foldAttrs (names: rest: names ++ rest) [ ] (
-    map (name: listToAttrs (map (a: { name = a; value = namesOf name; }) (reach.ips name))) (
-      lookup.systems
-    )
-  );
-  checked = builtins.seq (
-    lookup.named "hosts.addresses" (attrNames cfg.addresses)
-    ++ lookup.named "hosts.aliases" (attrNames cfg.aliases)
-  );
 in
 {
   options.hosts = {
@@ -73,10 +46,10 @@ in
     };
   };
 
-  config.defaults.configuration = lib.mkIf cfg.enable (
-    { name, ... }:
-    lib.optionalAttrs (lib.elem name lookup.systems) {
-      networking.hosts = checked table;
+  config.defaults.configuration = lib.mkIf config.hosts.enable (
+    import ./configuration.nix {
+      inherit lib lookup;
+      network = config;
     }
   );
 }
