@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -14,6 +13,7 @@ import (
 	"github.com/git-deploy/git-deploy/pkg/node"
 	"github.com/git-deploy/git-deploy/pkg/statedir"
 	"github.com/git-deploy/git-deploy/pkg/transport"
+	"github.com/git-deploy/git-deploy/pkg/ui"
 )
 
 func leaveCommand() *cli.Command {
@@ -23,8 +23,10 @@ func leaveCommand() *cli.Command {
 		ArgsUsage: "NETWORK",
 		Description: "Ends this machine's part in the network: pushes are refused from now on. What it\n" +
 			"runs is not touched. The repository and the state stay, for the day it is added\n" +
-			"again; with --purge they are removed too. Whoever deploys takes the node out of\n" +
-			"the network's configuration with git deploy remove. Running it again is harmless.",
+			"again; with --purge they are removed too. Secrets in /run go with the next boot,\n" +
+			"others stay where they are. A person at a terminal is asked first; elsewhere only\n" +
+			"--purge needs --yes. Whoever deploys takes the node out of the network's\n" +
+			"configuration with git deploy remove. Running it again is harmless.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "purge", Usage: "remove the network's repository and state too"},
 			yesFlag(), jsonFlag("what was removed and what is kept"),
@@ -34,10 +36,12 @@ func leaveCommand() *cli.Command {
 				return usagef(c, "which network? (git deploy role lists them)")
 			}
 			name := c.Args().First()
+			ask, question := agreed, fmt.Sprintf("Leave the network %q? Pushes are refused from then on; what runs, the secrets, the repository and the state stay.", name)
 			if c.Bool("purge") {
-				if err := confirmed(c, fmt.Sprintf("Remove the repository of the network %q from this machine, with all that only it has?", name)); err != nil {
-					return err
-				}
+				ask, question = confirmed, fmt.Sprintf("Remove the repository of the network %q from this machine, with all that only it has?", name)
+			}
+			if err := ask(c, question); err != nil {
+				return err
 			}
 			t, err := transport.Local(statedir.FromEnv(), "")
 			if err != nil {
@@ -76,21 +80,22 @@ func yesFlag() *cli.BoolFlag {
 
 // confirmed asks a question that only "yes" answers; where nobody can be asked, --yes must have.
 func confirmed(c *cli.Context, question string) error {
-	if c.Bool("yes") {
+	if c.Bool("yes") || ui.Interactive(c.App.Reader) && yes(c, question) {
 		return nil
 	}
-	unasked := fail.New(fail.Usage, errors.New("not done without a yes: "+question), "git deploy "+c.Command.Name+" --yes …")
-	in, ok := c.App.Reader.(*os.File)
-	if !ok {
-		return unasked
+	return fail.New(fail.Usage, errors.New("not done without a yes: "+question), "git deploy "+c.Command.Name+" --yes …")
+}
+
+// agreed is confirmed for what can be taken back: where nobody can be asked it goes on.
+func agreed(c *cli.Context, question string) error {
+	if c.Bool("yes") || !ui.Interactive(c.App.Reader) || yes(c, question) {
+		return nil
 	}
-	if st, err := in.Stat(); err != nil || st.Mode()&os.ModeCharDevice == 0 {
-		return unasked
-	}
+	return fail.New(fail.Cancelled, errors.New("nothing was changed"))
+}
+
+func yes(c *cli.Context, question string) bool {
 	fmt.Fprintf(c.App.ErrWriter, "%s [yes/no] ", question)
-	answer, _ := bufio.NewReader(in).ReadString('\n')
-	if strings.TrimSpace(answer) != "yes" {
-		return unasked
-	}
-	return nil
+	answer, _ := bufio.NewReader(c.App.Reader).ReadString('\n')
+	return strings.TrimSpace(answer) == "yes"
 }

@@ -46,6 +46,12 @@ func StyleOf(w io.Writer, env []string) Style {
 	return s
 }
 
+// Interactive reports whether there is somebody at r who can be asked.
+func Interactive(r io.Reader) bool {
+	f, ok := r.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
 // colorTerm goes by the terminal's name: asking terminfo or the terminal
 // itself costs more than a wrong guess here.
 func colorTerm(name string) bool {
