@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/git-deploy/git-deploy/internal/testenv"
-	"github.com/git-deploy/git-deploy/pkg/demo"
 	"github.com/git-deploy/git-deploy/pkg/gitrepo"
 	"github.com/git-deploy/git-deploy/pkg/proc"
 	"github.com/git-deploy/git-deploy/pkg/statedir"
@@ -246,7 +245,15 @@ func (w *world) end() error {
 // remove ends what has to do with the world in dir, and removes it.
 func remove(dir string) error {
 	killAll("TMPDIR=" + dir + "/t")
-	return demo.Clean(dir)
+	killAll(statedir.RootEnv + "=" + dir + "/nodes/")
+	// The Nix stores are read-only.
+	_ = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			_ = os.Chmod(path, 0o700)
+		}
+		return nil
+	})
+	return os.RemoveAll(dir)
 }
 
 // killAll kills all processes with a variable in their environment that begins so.
