@@ -39,7 +39,7 @@ test: deps-test build ## all tests; CI runs this
 	go test -timeout 40m ./...
 
 model: deps-test ## the model of a deployment, searched for two faults (half an hour)
-	go test -count=1 -timeout 120m -v ./pkg/activate/model -run 'TestHolds|TestEnds' -args -long
+	go test -count=1 -timeout 120m -v ./pkg/activate/model -run 'TestHolds|TestEnds|TestAround' -args -long
 
 property: deps-test build ## people and machines in random orders, a minute for each five seeds (SEED=1 COUNT=36 LENGTH=24; STEPS=1,4: only those)
 	GIT_DEPLOY_BIN=$(CURDIR)/build go test -count=1 -timeout 120m ./tests/property -run TestNothingIsLost -args -seed $(or $(SEED),1) -count $(or $(COUNT),36) -length $(or $(LENGTH),24) -shrink $(or $(SHRINK),30) $(if $(STEPS),-steps $(STEPS))

@@ -34,5 +34,5 @@ in
     keep = setting compat.types.positive 10 "How many of the newest generations are kept; `null`: no limit by count.";
     days = setting compat.types.positive 30 "For how many days a generation is kept; `null`: no limit by age.";
   };
-  rebootOnFailedRollback = setting types.bool true "Whether the node may reboot when its previous system cannot be put back live; `null`: it may not.";
+  rebootOnFailedRollback = setting types.bool true "Whether the node may reboot into this system when a later one failed and this one cannot be put back live; `null`: it may not.";
 }

@@ -228,6 +228,9 @@ func (m *fake) Ready(ctx context.Context, checks []bundle.Check) error {
 
 func (m *fake) Healthy(ctx context.Context, _ []string, checks []bundle.Check) error {
 	m.checked = false
+	if m.down {
+		return errors.New("units are stopped")
+	}
 	err := m.call(ctx, "healthy", nothing, func() { m.checked = true })
 	back := slices.Contains([]Phase{RollingBack, Returned}, m.saved().Phase)
 	switch {
@@ -292,6 +295,9 @@ func (m *fake) Reboot(ctx context.Context) error {
 	if p := m.saved().Phase; p != Rebooting && p != GoingBack {
 		m.violations = append(m.violations, "reboot without having saved that")
 	}
+	if m.down {
+		return errors.New("a shutdown is under way already")
+	}
 	err := m.call(ctx, "reboot", nothing, nothing)
 	if err == nil && !(m.fired && m.fault == lie && m.hit == "reboot") {
 		if m.reboots++; m.reboots > 2 {
@@ -303,7 +309,12 @@ func (m *fake) Reboot(ctx context.Context) error {
 	return err
 }
 
-func (m *fake) Booted(ctx context.Context) error { return m.call(ctx, "booted", nothing, nothing) }
+func (m *fake) Booted(ctx context.Context) error {
+	if m.down {
+		return errors.New("the machine is shutting down")
+	}
+	return m.call(ctx, "booted", nothing, nothing)
+}
 
 // prove records that the new system may boot from now on.
 func (m *fake) prove(proved bool) {

@@ -22,9 +22,19 @@ const (
 	Test     Action = "test"     // make it live, leave what boots alone
 	Reboot   Action = "reboot"   // restart into it for a trial, and make it what boots when that goes well
 	Rollback Action = "rollback" // as switch, to the system of an earlier deployment, on a person's request
+
+	// RollbackBoot is what becomes of a rollback that is only possible by a
+	// reboot, as a switch becomes boot. Nobody asks for it.
+	RollbackBoot Action = "rollback-boot"
 )
 
-// Actions lists the valid actions.
+// Later reports whether a leaves the running system alone until the next boot.
+func (a Action) Later() bool { return a == Boot || a == RollbackBoot }
+
+// ByHand reports whether a is a person's way back: the deploy branch has no part in it.
+func (a Action) ByHand() bool { return a == Rollback || a == RollbackBoot }
+
+// Actions lists the actions that can be asked for.
 var Actions = []Action{Switch, Boot, Test, Reboot, Rollback}
 
 // Job is everything that the runner of one activation needs. It is written to
@@ -55,6 +65,9 @@ type Job struct {
 	Reactivate bool `json:"reactivate,omitempty"`
 	// ForceUnhealthy leaves out the checks that must hold before anything is touched.
 	ForceUnhealthy bool `json:"forceUnhealthy,omitempty"`
+	// RebootBack says whether the machine may restart into the system that boots
+	// by default when putting back fails live; nil: as Bundle says.
+	RebootBack *bool `json:"rebootBack,omitempty"`
 	// PreviousHealth are the checks of the system that ran before, as far as
 	// they are known: it must pass them again once it is put back.
 	PreviousHealth []bundle.Check `json:"previousHealth,omitempty"`
@@ -76,6 +89,16 @@ const (
 	defaultConfirm  = 30 * time.Second
 	defaultReboot   = 300 * time.Second
 )
+
+// mayRebootBack is the word of the system that would be booted, where it is
+// known: whether a boot gets there without a hand is a property of that one, and
+// what the new one says goes with it.
+func (j *Job) mayRebootBack() bool {
+	if j.RebootBack != nil {
+		return *j.RebootBack
+	}
+	return j.Bundle.RebootOnFailedRollback
+}
 
 func (j *Job) activateTimeout() time.Duration {
 	if d := j.Bundle.Timeouts.ActivateDuration(); d > 0 {
@@ -111,7 +134,8 @@ const Pending event.Outcome = ""
 // Result is how an activation ended.
 type Result struct {
 	Outcome event.Outcome `json:"outcome"`
-	// Action is what was done: a switch that is only possible by a reboot is Boot.
+	// Action is what was done: a switch that is only possible by a reboot is
+	// Boot, a rollback RollbackBoot.
 	Action Action `json:"action,omitempty"`
 	Reason string `json:"reason,omitempty"` // why it is not a success, or what is remarkable about it
 	// System is what was to be activated, Previous what ran before ("": nothing).
@@ -160,7 +184,7 @@ type State struct {
 	// default stays what it is.
 	Trial bool `json:"trial,omitempty"`
 	Once  bool `json:"once,omitempty"`
-	// Turned says that a switch became the action boot.
+	// Turned says that a switch became the action boot, a rollback RollbackBoot.
 	Turned      bool       `json:"turned,omitempty"`
 	Interrupted bool       `json:"interrupted,omitempty"` // by a crash, before the phase RollingBack
 	Reason      string     `json:"reason,omitempty"`      // why it is rolled back

@@ -11,7 +11,7 @@
 //   - The boot default is always a system that was confirmed, or was the boot
 //     default before; a crash at any moment boots such a system. (Only what
 //     asks for it makes an unproved system the default: the action boot, a
-//     switch that is only possible by a reboot, and the action reboot where
+//     switch or rollback that is only possible by a reboot, and the action reboot where
 //     the boot loader cannot boot a system once.)
 //   - What will be touched is saved before it is touched.
 //   - After a failure the previous system runs and is healthy, or the outcome
@@ -196,7 +196,7 @@ func (r *run) resume() error {
 		r.st.Phase = Booting
 	case r.st.Phase == Rebooting && rebooted:
 		r.st.Phase, r.st.Reason = RollingBack, fmt.Sprintf("the machine was restarted and %s came up, not the new system", orNone(running))
-	case r.st.Phase == Committing && running == r.st.System && (r.action() != Boot || rebooted):
+	case r.st.Phase == Committing && running == r.st.System && (!r.action().Later() || rebooted):
 		// It was confirmed and it runs. Undoing it would take away what the deployer was promised.
 		r.st.Reason = "interrupted after the confirmation, and finished later"
 	default:
@@ -212,10 +212,13 @@ func (r *run) resume() error {
 
 // action is what is done by now.
 func (r *run) action() Action {
-	if r.st.Turned {
-		return Boot
+	switch {
+	case !r.st.Turned:
+		return r.job.Action
+	case r.job.Action == Rollback:
+		return RollbackBoot
 	}
-	return r.job.Action
+	return Boot
 }
 
 // save writes the state.

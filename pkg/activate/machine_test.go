@@ -154,7 +154,7 @@ func (s scenario) machine() *fake {
 	}
 	// The model has no machine without a system.
 	m.walk.further = s.running == "" || s.boots == ""
-	if s.action == Boot || s.action == Switch && s.noLive || s.action == Reboot && (!s.once || s.boots == "") {
+	if s.action == Boot || (s.action == Switch || s.action == Rollback) && s.noLive || s.action == Reboot && (!s.once || s.boots == "") {
 		m.allowed["new"] = true // asked for
 	}
 	return m
@@ -198,9 +198,10 @@ func (s scenario) verify(m *fake, res Result, faults int, rebooted bool) error {
 	}
 	bootsBefore := m.profile == s.boots && m.loader == s.boots
 	rebooted = rebooted || m.boot > 0
+	turns := s.action == Switch || s.action == Rollback
 	natural := !s.healthy || s.confirm && !s.confirms || s.confirm && s.outside && s.refuses || s.dead ||
-		s.unfit && !s.force && s.action != Rollback || s.noLive && s.action != Switch && (s.running != "new")
-	turned := s.noLive && s.action == Switch && s.running != "new"
+		s.unfit && !s.force && s.action != Rollback || s.noLive && !turns && (s.running != "new")
+	turned := s.noLive && turns && s.running != "new"
 	noWayBack := s.running == "" || s.boots == ""
 	live := func(system string) bool {
 		return m.whole && (m.running == system || rebooted && m.running == m.boots())
@@ -211,7 +212,14 @@ func (s scenario) verify(m *fake, res Result, faults int, rebooted bool) error {
 			return errors.New("succeeded on a machine that is not fit")
 		}
 		later := s.action == Boot || turned
-		if want := map[bool]Action{true: Boot, false: s.action}[later]; res.Action != want {
+		want := s.action
+		switch {
+		case turned && s.action == Rollback:
+			want = RollbackBoot
+		case turned:
+			want = Boot
+		}
+		if res.Action != want {
 			return fmt.Errorf("succeeded as %s", res.Action)
 		}
 		if !later && !live("new") || later && !live(s.running) {

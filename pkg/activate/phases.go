@@ -93,11 +93,11 @@ func (r *run) phase() (Phase, error) {
 			return Checking, err
 		}
 		r.st.Live = false
-		if r.job.Action != Switch {
+		if r.job.Action != Switch && r.job.Action != Rollback {
 			return "", err
 		}
 		r.st.Turned, r.st.Reason = true, "the running system cannot be switched to it live: it runs from the next reboot on"
-		r.warn("the running system cannot be switched to the new one live, only by a reboot: switch becomes boot")
+		r.warn(fmt.Sprintf("the running system cannot be switched to that one live, only by a reboot: %s becomes %s", r.job.Action, r.action()))
 		return Committing, nil
 
 	case Arming:
@@ -165,7 +165,7 @@ func (r *run) movesBoot() bool {
 	switch r.action() {
 	case Test:
 		return false
-	case Boot:
+	case Boot, RollbackBoot:
 		return true
 	}
 	return r.st.PreviousBoot != r.st.System || r.st.Live

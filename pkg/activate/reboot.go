@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/git-deploy/git-deploy/pkg/proc"
+	"github.com/git-deploy/git-deploy/pkg/statedir"
 )
 
 const (
@@ -63,6 +64,8 @@ func (h *Host) Booted(ctx context.Context) error {
 		switch strings.TrimSpace(string(out)) {
 		case "running", "degraded", "maintenance":
 			return nil
+		case "stopping":
+			return errors.New("the machine is shutting down")
 		}
 		select {
 		case <-ctx.Done():
@@ -73,8 +76,11 @@ func (h *Host) Booted(ctx context.Context) error {
 }
 
 // GoingDown asks systemd, which refuses to start anything from then on.
-func (h *Host) GoingDown(ctx context.Context) bool {
-	if !h.systemd() {
+func (h *Host) GoingDown(ctx context.Context) bool { return GoingDown(ctx, h.layout) }
+
+// GoingDown reports whether the machine that l describes is shutting down.
+func GoingDown(ctx context.Context, l statedir.Layout) bool {
+	if !Systemd(l) {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, askLimit)

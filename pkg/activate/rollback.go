@@ -38,11 +38,11 @@ func (r *run) rollBack() *Result {
 	switch {
 	case err == nil && !restart:
 		return end(r.back(), r.st.Reason)
-	case boot == nil && live != nil && r.m.GoingDown(context.WithoutCancel(r.ctx)):
+	case boot == nil && live != nil && r.goingDown():
 		// Somebody restarts it: the next boot puts back, and Settle looks whether it has.
 		res := r.result(Pending, "")
 		return &res
-	case boot == nil && live != nil && r.job.Bundle.RebootOnFailedRollback && r.st.PreviousBoot != "" && r.st.PreviousBoot != r.st.System:
+	case boot == nil && live != nil && r.job.mayRebootBack() && r.st.PreviousBoot != "" && r.st.PreviousBoot != r.st.System:
 		r.st.Reason += fmt.Sprintf("; putting back the previous system failed: %v", live)
 		restart, err = true, nil
 	}
@@ -54,6 +54,9 @@ func (r *run) rollBack() *Result {
 	}
 	return end(event.RollbackFailed, fmt.Sprintf("%s; and putting back the previous system failed: %v", r.st.Reason, err))
 }
+
+// goingDown reports whether somebody shuts the machine down, which no rollback is to blame for.
+func (r *run) goingDown() bool { return r.m.GoingDown(context.WithoutCancel(r.ctx)) }
 
 // back is the outcome of an activation that was put back.
 func (r *run) back() event.Outcome {
@@ -137,7 +140,7 @@ func (r *run) wellAgain(ctx context.Context, system string) error {
 
 // goBack restarts into the previous system.
 func (r *run) goBack() Result {
-	if err := r.restart(context.WithoutCancel(r.ctx)); err != nil {
+	if err := r.restart(context.WithoutCancel(r.ctx)); err != nil && !r.goingDown() {
 		return r.finish(event.RollbackFailed, fmt.Sprintf("%s; and the machine could not be restarted into the previous system: %v", r.st.Reason, err))
 	}
 	return r.result(Pending, "")
@@ -158,6 +161,9 @@ func (r *run) returned() Result {
 		}
 		return r.wellAgain(ctx, running)
 	})
+	if err != nil && r.goingDown() {
+		return r.result(Pending, "") // that is why, and the next boot is one into it as well
+	}
 	if err != nil {
 		return r.finish(event.RollbackFailed, fmt.Sprintf("%s; and the restart into the previous system failed: %v", r.st.Reason, err))
 	}

@@ -102,7 +102,7 @@ type Bundle struct {
 	Health   []Check   `json:"health"` // must hold after a switch
 	// PreSwitch must hold before anything is touched: a sick machine is not deployed to.
 	PreSwitch []Check `json:"preSwitch"`
-	// RebootOnFailedRollback lets a node that cannot put its previous system back live reboot into it.
+	// RebootOnFailedRollback lets a node reboot into this system when a later one failed and this one cannot be put back live.
 	RebootOnFailedRollback bool        `json:"rebootOnFailedRollback"`
 	Generations            Generations `json:"generations"`
 	Warnings               []string    `json:"warnings"` // of the node's configuration, for the user

@@ -16,7 +16,7 @@ func rollbackCommand() *cli.Command {
 			"of a generation of its profile or of a commit. It is a deployment like any other,\n" +
 			"with health checks, confirmation and an entry in the log. The node's branch stays\n" +
 			"where it is: the node is pinned until something newer is pushed, or\n" +
-			"git push -o unpin=true NODE.",
+			"git push -o unpin=true NODE. A system that cannot be switched to live boots next.",
 		Flags: []cli.Flag{jsonFlag("one event a line"), verboseFlag()},
 		Action: func(c *cli.Context) error {
 			if c.NArg() < 1 || c.NArg() > 2 {

@@ -24,7 +24,7 @@ type Record struct {
 	Node           string               `json:"node,omitempty"`
 	Commit         string               `json:"commit,omitempty"`
 	Branch         string               `json:"branch,omitempty"`
-	Action         string               `json:"action,omitempty"` // switch, boot, test, build, rollback
+	Action         string               `json:"action,omitempty"` // switch, boot, test, build, reboot, rollback, rollback-boot
 	Outcome        event.Outcome        `json:"outcome,omitempty"`
 	Reason         string               `json:"reason,omitempty"` // one line; why it did not succeed
 	System         string               `json:"system,omitempty"`

@@ -88,7 +88,8 @@ func Statuses(ctx context.Context, repo *gitrepo.Repo, remotes []Remote, head st
 		}
 		if record, err := gitrepo.ParseRecord(log.Message); err == nil {
 			s.Last = &record
-			s.Pinned = record.Action == "rollback" && record.Outcome == event.Succeeded && s.Current != s.Tip
+			s.Pinned = record.Outcome == event.Succeeded &&
+				(record.Action == "rollback" && s.Current != s.Tip || record.Action == "rollback-boot" && s.Boot != s.Tip)
 		}
 		if s.Current != "" {
 			s.System = running(history, log.Oid, s.Last, s.Current)

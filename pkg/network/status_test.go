@@ -88,6 +88,9 @@ func TestStatuses(t *testing.T) {
 	w.deploy("pinned", good(first, "switch", "/s1"), "main", "current", "boot")
 	w.deploy("pinned", good(second, "switch", "/s2"), "main", "current", "boot")
 	w.deploy("pinned", good(first, "rollback", "/s1"), "current", "boot")
+	w.deploy("back", good(first, "switch", "/s1"), "main", "current", "boot")
+	w.deploy("back", good(second, "switch", "/s2"), "main", "current", "boot")
+	w.deploy("back", good(first, "rollback-boot", "/s1"), "boot") // from the next boot on
 	w.deploy("waits", good(first, "switch", "/s1"), "main", "current", "boot")
 	w.deploy("waits", good(second, "boot", "/s2"), "main", "boot")
 	w.deploy("failed", good(first, "switch", "/s1"), "main", "current", "boot")
@@ -110,7 +113,7 @@ func TestStatuses(t *testing.T) {
 	NoteContact(w.repo.CommonDir, "rolled", noNode, now)
 
 	var remotes []Remote
-	for _, name := range []string{"failed", "lags", "never", "pinned", "rolled", "step", "waits"} {
+	for _, name := range []string{"back", "failed", "lags", "never", "pinned", "rolled", "step", "waits"} {
 		remotes = append(remotes, Remote{Name: name, Node: name, Branch: "main", URL: "node://root@" + name + "/home"})
 	}
 	statuses, err := Statuses(t.Context(), w.repo, remotes, second)
@@ -124,6 +127,7 @@ func TestStatuses(t *testing.T) {
 			"lags":   {Behind, first, "/s1", false, false, false, true},
 			"never":  {Unknown, "", "", false, false, false, false},
 			"pinned": {InStep, first, "/s1", true, false, false, false},
+			"back":   {InStep, second, "/s2", true, true, false, false},
 			"waits":  {InStep, first, "/s1", false, true, false, false},
 			"failed": {Behind, first, "/s1", false, false, true, false},
 			"rolled": {Behind, first, "/s1", false, false, true, false},
@@ -148,7 +152,7 @@ func TestStatuses(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(w.repo.CommonDir, "git-deploy/unreachable/lags.json"), []byte("{"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if statuses, err = Statuses(t.Context(), w.repo, remotes, second); err != nil || statuses[1].Unreachable != nil {
-		t.Errorf("%+v, %v", statuses[1], err)
+	if statuses, err = Statuses(t.Context(), w.repo, remotes, second); err != nil || statuses[2].Unreachable != nil {
+		t.Errorf("%+v, %v", statuses[2], err)
 	}
 }

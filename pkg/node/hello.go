@@ -51,7 +51,10 @@ func Hello(ctx context.Context, l statedir.Layout, arg, tool string) (*HelloRepl
 	}
 	h := &HelloReply{
 		Version: HelloVersion, Tool: tool, Network: n.Network, Node: n.Node, Branch: n.Branch,
-		System: nixSystem(), Refs: refs, Pinned: pinned(refs), StoreDir: nix.StoreDir(), Hooks: &state,
+		System: nixSystem(), Refs: refs, StoreDir: nix.StoreDir(), Hooks: &state,
+	}
+	if h.Pinned, err = n.pinned(ctx, refs); err != nil {
+		return nil, err
 	}
 	if h.Running, err = n.running(); err != nil {
 		return nil, err

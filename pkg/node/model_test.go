@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -176,7 +177,7 @@ func TestRefsAsInTheModel(t *testing.T) {
 		}
 	}
 	code := map[string]bool{}
-	for _, action := range activate.Actions {
+	for _, action := range append(slices.Clone(activate.Actions), activate.RollbackBoot) {
 		for _, o := range []event.Outcome{event.Succeeded, event.Failed, event.RolledBack, event.Interrupted, event.RollbackFailed, event.Superseded, event.Locked} {
 			for _, branch := range []string{"new", "newer"} {
 				for _, back := range []string{"new", "old"} {

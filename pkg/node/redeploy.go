@@ -39,9 +39,13 @@ func Deploy(ctx context.Context, l statedir.Layout, r Request) error {
 			if c.commit = refs[d.n.Ref()]; c.commit == "" {
 				return refused("git push "+d.n.Node, "node %q has no %s yet: there is nothing to deploy again", d.n.Node, d.n.Ref())
 			}
-			if pinned(refs) && !o.Unpin {
+			away, err := d.n.pinned(ctx, refs)
+			if err != nil {
+				return err
+			}
+			if away && !o.Unpin {
 				return refused("git deploy push --unpin "+d.n.Node, "node %q is pinned to %s by a rollback; its branch is at %s",
-					d.n.Node, gitrepo.Short(refs[RefCurrent]), gitrepo.Short(c.commit))
+					d.n.Node, gitrepo.Short(refs[RefBoot]), gitrepo.Short(c.commit))
 			}
 			p := &reception{n: d.n, o: o}
 			return p.check(ctx, c)

@@ -15,8 +15,37 @@ import (
 	"github.com/git-deploy/git-deploy/pkg/statedir"
 )
 
-// pinned reports whether a rollback keeps the node off its branch. (After the
-// action boot the branch is what boots, after test it is what runs.)
+// rollbackWaits reports whether the node waits for the boot with which a
+// rollback ends. Only the log tells: the refs are as after the action test.
+func (n *Node) rollbackWaits(ctx context.Context, refs map[string]string) (bool, error) {
+	if boot := refs[RefBoot]; boot == "" || boot == refs[RefCurrent] || boot == refs[RefBranch] {
+		return false, nil
+	}
+	records, err := n.records(ctx, allRecords)
+	return lastAction(records) == activate.RollbackBoot, err
+}
+
+// lastAction is that of the newest success, "" where there is none.
+func lastAction(records []gitrepo.Record) activate.Action {
+	for _, r := range records {
+		if r.Outcome == event.Succeeded {
+			return activate.Action(r.Action)
+		}
+	}
+	return ""
+}
+
+// pinned reports whether a rollback keeps the node off its branch, or is to
+// from the next boot on.
+func (n *Node) pinned(ctx context.Context, refs map[string]string) (bool, error) {
+	if pinned(refs) {
+		return true, nil
+	}
+	return n.rollbackWaits(ctx, refs)
+}
+
+// pinned reports whether the node is off its branch: after the action boot the
+// branch is what boots, after test it is what runs.
 func pinned(refs map[string]string) bool {
 	return refs[RefCurrent] != refs[RefBranch] && refs[RefBoot] != refs[RefBranch]
 }
@@ -31,16 +60,16 @@ func moves(refs map[string]string, branch, back string, job activate.Job, o even
 		// The newer deployment decides; unless it has given up since this one made
 		// way for it, and has left the branch to this one.
 	case o == event.Succeeded:
-		if job.Action != activate.Boot {
+		if !job.Action.Later() {
 			to[RefCurrent] = job.Commit
 		}
 		if job.Action != activate.Test {
 			to[RefBoot] = job.Commit
 		}
-		if job.Action != activate.Rollback {
+		if !job.Action.ByHand() {
 			to[RefBranch] = job.Commit
 		}
-	case job.Action == activate.Rollback: // the branch had no part in it
+	case job.Action.ByHand(): // the branch had no part in it
 	case job.Commit == back: // deployed again: it is on the branch rightly
 	default:
 		to[RefFailed+job.ID] = job.Commit

@@ -91,13 +91,13 @@ func (n *Node) rollbackTarget(ctx context.Context, target string) (*gitrepo.Reco
 func previousSuccess(good []gitrepo.Record, running string) (*gitrepo.Record, error) {
 	at := -1
 	for i := range good {
-		if good[i].System == running && good[i].Action != string(activate.Rollback) {
+		if good[i].System == running && !activate.Action(good[i].Action).ByHand() {
 			at = i
 			break
 		}
 	}
 	for i := at + 1; i < len(good); i++ {
-		if good[i].System != running && good[i].Action != string(activate.Rollback) {
+		if good[i].System != running && !activate.Action(good[i].Action).ByHand() {
 			return &good[i], nil
 		}
 	}

@@ -158,12 +158,19 @@ func (d *deployment) run(ctx context.Context, job *activate.Job) activate.Result
 	if job.Action != activate.Rollback && refs[n.Ref()] != job.Commit {
 		return d.notBegun(*job, event.Superseded, fmt.Sprintf("%s is at %.8s by now", n.Ref(), refs[n.Ref()]))
 	}
+	if goingDown(ctx, n.Layout) {
+		// The one before may have left it to the next boot to put back what it touched.
+		return d.notBegun(*job, event.Interrupted, "the machine is shutting down; nothing was changed")
+	}
 	job.CurrentBefore = refs[RefCurrent]
 	running, err := n.running()
 	if err != nil {
 		return d.notBegun(*job, event.Failed, err.Error())
 	}
 	job.PreviousHealth = n.healthOf(running, d.id)
+	if job.RebootBack, err = n.mayRebootBack(d.id); err != nil {
+		return d.notBegun(*job, event.Failed, err.Error())
+	}
 	job.Reactivate = now.last != nil && now.last.Outcome == event.RollbackFailed
 	if err := activate.WriteJob(n.Layout, *job); err != nil {
 		return d.notBegun(*job, event.Failed, err.Error())
@@ -179,6 +186,22 @@ func (d *deployment) run(ctx context.Context, job *activate.Job) activate.Result
 	res := activate.Run(ctx, host, *job, d.sink)
 	<-compared
 	return res
+}
+
+// goingDown tells whether the machine shuts down; tests shut it down.
+var goingDown = activate.GoingDown
+
+// mayRebootBack is what the system that boots says of restarting into it, nil
+// where that is not known: the first deployment, or another tool's system.
+func (n *Node) mayRebootBack(except string) (*bool, error) {
+	boots, err := n.profile()
+	if err != nil {
+		return nil, err
+	}
+	if job := n.lastJob(boots, except); job != nil {
+		return &job.Bundle.RebootOnFailedRollback, nil
+	}
+	return nil, nil
 }
 
 // healthOf returns the checks of the last successful deployment of system,
@@ -244,7 +267,7 @@ func (d *deployment) conclude(ctx context.Context, job activate.Job, res activat
 
 // tell reports a recorded outcome, with further fields for the event.
 func (d *deployment) tell(job activate.Job, res activate.Result, more map[string]string) error {
-	if res.Outcome == event.Succeeded && job.Action != activate.Boot {
+	if res.Outcome == event.Succeeded && !job.Action.Later() {
 		if err := d.n.noteSystem(job.Commit, res.System); err != nil {
 			d.sink.Emit(event.Event{Kind: event.Warning, Message: err.Error()})
 		}

@@ -47,13 +47,14 @@ func Recover(ctx context.Context, l statedir.Layout, atBoot bool, sink event.Sin
 		trials = afterReboot(l)
 	}
 	settleAll(ctx, l, l.LockFile(), trials, grace, sink)
+	var profiles []*Node
 	for _, name := range names {
-		if n, openErr := Open(l, name); openErr == nil && n.Scope != "" {
-			err = errors.Join(err, n.recover(ctx, grace, sink))
-		}
-	}
-	for _, name := range names {
-		if n, openErr := Open(l, name); openErr == nil {
+		n, openErr := Open(l, name)
+		switch {
+		case openErr != nil: // said above
+		case n.Scope != "":
+			profiles = append(profiles, n)
+		default:
 			_, lookErr := n.lookAfterBoot(ctx, sink)
 			err = errors.Join(err, lookErr)
 		}
@@ -62,6 +63,10 @@ func Recover(ctx context.Context, l statedir.Layout, atBoot bool, sink event.Sin
 	if len(trials) > 0 {
 		// They wait for the end of the boot, of which this may be a part.
 		err = errors.Join(err, startRecovery(l))
+	}
+	// Without the system's lock: its deployments need not wait for a profile's.
+	for _, n := range profiles {
+		err = errors.Join(err, n.recover(ctx, grace, sink))
 	}
 	return err
 }
@@ -73,7 +78,8 @@ func (n *Node) recover(ctx context.Context, grace time.Duration, sink event.Sink
 		return err
 	}
 	settleAll(ctx, n.Layout, n.lockFile(), nil, grace, sink)
-	return held.Release()
+	_, err = n.lookAfterBoot(ctx, sink)
+	return errors.Join(err, held.Release())
 }
 
 // afterReboot names the deployments that go on after a reboot that they asked for.
@@ -289,8 +295,8 @@ func (n *Node) lookAfterBoot(ctx context.Context, sink event.Sink) (*snapshot, e
 }
 
 // afterBoot moves refs for what a boot changed: a system deployed with
-// action=boot runs now, or one deployed with action=test is gone. It reports
-// whether any moved.
+// action=boot, or by a rollback that took a boot, runs now, or one deployed with
+// action=test is gone. It reports whether any moved.
 func (n *Node) afterBoot(ctx context.Context, refs map[string]string) (bool, error) {
 	if refs[RefCurrent] == refs[RefBoot] || refs[RefBoot] == "" {
 		return false, nil
@@ -304,12 +310,16 @@ func (n *Node) afterBoot(ctx context.Context, refs map[string]string) (bool, err
 		return false, err
 	}
 	boot, current := refs[RefBoot], refs[RefCurrent]
-	waited := refs[RefBranch] == boot // for this boot
+	back := refs[RefBranch] != boot && lastAction(records) == activate.RollbackBoot
+	waited := back || refs[RefBranch] == boot // for this boot
 	if running != systemOf(records, boot) || !waited && running == systemOf(records, current) {
 		return false, nil
 	}
+	if goingDown(ctx, n.Layout) {
+		return false, nil // what runs may be what the next boot is to put back
+	}
 	to := map[string]string{RefCurrent: boot}
-	if refs[RefBranch] == current { // was tested only
+	if refs[RefBranch] == current && !back { // was tested only
 		to[RefBranch] = boot
 		if refs[n.Ref()] == current {
 			to[n.Ref()] = boot

@@ -32,6 +32,8 @@ func (s Style) verdictOf(n *node, e event.Event) verdict {
 			return good("will boot " + what)
 		case "test":
 			return good("runs " + what + " until it reboots")
+		case "rollback-boot":
+			return good("will be back on " + what + " after its next boot")
 		case "rollback":
 			return good("is back on " + what)
 		}

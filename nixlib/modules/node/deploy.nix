@@ -101,7 +101,12 @@ in
       type = types.bool;
       default = false;
       example = true;
-      description = "Whether the node may reboot into its previous system when it cannot be put back live.";
+      description = ''
+        Whether the node may reboot into this system when a later one failed and
+        this one cannot be put back live. The system that would be booted decides,
+        not the one that failed; where it is not known (the first deployment, or a
+        system of another tool), the new one does.
+      '';
     };
   };
 }

@@ -1,5 +1,5 @@
-// Package model holds the model of a node and its deployments; README.md
-// tells how to read it.
+// Package model holds the models of a node and its deployments; README.md
+// tells how to read them.
 package model
 
 import (
@@ -23,10 +23,10 @@ var (
 
 const table = "transitions.txt"
 
-// verify searches the whole state space of the model with some definitions and
-// returns what spin says of it: whether all that must hold holds, and the
-// transitions that it came across.
-func verify(t *testing.T, cycles bool, defines ...string) (holds bool, said string, seen map[string]bool) {
+// verify searches the whole state space of the model in a file, with some
+// definitions, and returns what spin says of it: whether all that must hold
+// holds, and the transitions that it came across.
+func verify(t *testing.T, file string, cycles bool, defines ...string) (holds bool, said string, seen map[string]bool) {
 	t.Helper()
 	testenv.Need(t, "spin", "cc")
 	dir := t.TempDir()
@@ -39,17 +39,21 @@ func verify(t *testing.T, cycles bool, defines ...string) (holds bool, said stri
 		}
 		return string(out)
 	}
-	model, err := filepath.Abs("deployment.pml")
+	model, err := filepath.Abs(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	run("spin", append(append([]string{"-a"}, defines...), model)...)
-	kind, options := "-DSAFETY", []string{"-m2000000", "-w22"}
+	kind, options := "-DSAFETY", []string{"-m100000", "-w22"}
 	if cycles {
 		kind, options = "-DNP", append(options, "-l") // cycles without progress, and nothing is progress
 	}
 	// Without optimisation: compiling would take longer than searching.
-	run("cc", "-w", "-DCOLLAPSE", "-DVECTORSZ=1024", "-DMEMLIM=16000", kind, "-o", "pan", "pan.c")
+	cc := []string{"-w", "-DCOLLAPSE", "-DVECTORSZ=1024", "-DMEMLIM=16000", kind, "-o", "pan", "pan.c"}
+	if slices.Contains(defines, last) {
+		cc = append(cc, "-DREVERSE")
+	}
+	run("cc", cc...)
 	said = run("./pan", options...)
 	seen = map[string]bool{}
 	for line := range strings.Lines(said) {
@@ -64,8 +68,18 @@ func verify(t *testing.T, cycles bool, defines ...string) (holds bool, said stri
 	case errors[1] == "0" && strings.Contains(said, "Search not completed"):
 		t.Fatalf("the search was not exhaustive:\n%s", said)
 	}
-	return errors[1] == "0", regexp.MustCompile(`(?m)^(pan:1: .*|.*\d+ states, stored)$`).FindString(said), seen
+	return errors[1] == "0", strings.Join(numbers.FindAllString(said, -1), ", "), seen
 }
+
+// numbers are what the search says of itself.
+var numbers = regexp.MustCompile(`pan:1: .*|depth reached \d+|\d+ states, stored|[\d.]+\ttotal actual memory usage|elapsed time .*`)
+
+// last has processes take their steps in the other order, which does not matter
+// but to a search that ends with the first mistake.
+const last = "-DLASTFIRST"
+
+// shut is for one shutdown of the machine.
+const shut = "-DSHUTS=1"
 
 // faults limits what may go wrong.
 func faults(n, kills, cuts, errors string, more ...string) []string {
@@ -81,14 +95,16 @@ func TestHolds(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	search := func(defines []string) {
-		holds, said, found := verify(t, false, defines...)
+		holds, said, found := verify(t, "deployment.pml", false, defines...)
 		t.Log(defines, said)
 		if !holds {
 			t.Fatalf("%v: %s", defines, said)
 		}
 		maps.Copy(seen, found)
 	}
-	for _, defines := range [][]string{faults("1", "1", "0", "0"), faults("1", "0", "1", "0"), faults("1", "0", "0", "1"), faults("2", "0", "0", "0")} {
+	for _, defines := range [][]string{
+		faults("1", "1", "0", "0"), faults("1", "0", "1", "0"), faults("1", "0", "0", "1"), faults("1", "0", "0", "0", shut), faults("2", "0", "0", "0"),
+	} {
 		search(defines)
 	}
 	data, err := os.ReadFile(table)
@@ -108,10 +124,31 @@ func TestHolds(t *testing.T) {
 		return
 	}
 	for _, defines := range [][]string{
-		faults("2", "1", "0", "0", "-DFEW"), faults("2", "0", "1", "0", "-DFEW"), faults("2", "0", "0", "1", "-DFEW"),
 		faults("1", "1", "1", "0"), faults("1", "1", "0", "1"), faults("1", "0", "1", "1"), faults("1", "0", "0", "3"),
+		faults("1", "1", "0", "0", shut), faults("1", "0", "1", "0", shut), faults("1", "0", "0", "1", shut),
+		faults("2", "1", "0", "0", "-DFEW"), faults("2", "0", "1", "0", "-DFEW"), faults("2", "0", "0", "1", "-DFEW"),
+		faults("2", "0", "0", "0", "-DFEW", shut),
 	} {
 		search(defines)
+	}
+}
+
+// TestAround searches what happens around an activation: pushes that supersede
+// each other, and networks that own different parts of the machine.
+func TestAround(t *testing.T) {
+	if testing.Short() {
+		t.Skip("some seconds of searching")
+	}
+	searches := [][]string{{"supersede.pml"}, {"parts.pml"}}
+	if *long {
+		searches = [][]string{{"supersede.pml", "-DKILLS=1", "-DERRORS=1"}, {"parts.pml", "-DPARTS=3"}}
+	}
+	for _, s := range searches {
+		holds, said, _ := verify(t, s[0], false, s[1:]...)
+		t.Log(s, said)
+		if !holds {
+			t.Errorf("%v: %s", s, said)
+		}
 	}
 }
 
@@ -123,7 +160,7 @@ func TestEnds(t *testing.T) {
 		t.Skip("some seconds of searching")
 	}
 	for _, defines := range [][]string{faults("2", "0", "0", "0", "-DFEW"), faults("1", "0", "1", "0", "-DFEW")} {
-		if holds, said, _ := verify(t, true, defines...); !holds {
+		if holds, said, _ := verify(t, "deployment.pml", true, defines...); !holds {
 			t.Errorf("%v: %s", defines, said)
 		}
 	}
@@ -132,13 +169,22 @@ func TestEnds(t *testing.T) {
 // TestMutations proves that the model can fail: each mutation is a mistake
 // that the code could make (some of them it has made), and spin finds it.
 func TestMutations(t *testing.T) {
-	source, err := os.ReadFile("deployment.pml")
+	files, err := filepath.Glob("*.pml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defined := map[string]bool{}
-	for _, m := range regexp.MustCompile(`MUTATION_\w+`).FindAllString(string(source), -1) {
-		defined[m] = true
+	defined := map[string]string{} // the model that has it
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(source), "\ninit {") {
+			file = "deployment.pml" // a part of that
+		}
+		for _, m := range regexp.MustCompile(`MUTATION_\w+`).FindAllString(string(source), -1) {
+			defined[m] = file
+		}
 	}
 	mutations := map[string][]string{
 		"MUTATION_BOOT_BEFORE_CONFIRMATION": faults("1", "0", "0", "0", "-DFEW"),
@@ -152,6 +198,17 @@ func TestMutations(t *testing.T) {
 		"MUTATION_BRANCH_OVERWRITTEN":       faults("2", "0", "0", "0", "-DFEW"),
 		"MUTATION_SUPERSEDED_STAYS":         faults("2", "0", "0", "0", "-DFEW"),
 		"MUTATION_REFS_NOT_LOCKED":          faults("2", "0", "1", "0", "-DFEW"),
+		"MUTATION_ROLLBACK_MOVES_BRANCH":    faults("1", "0", "1", "0"),
+		"MUTATION_SHUTDOWN_FAILS_ROLLBACK":  faults("1", "0", "0", "0", "-DFEW", shut),
+		"MUTATION_BOOTED_IN_SHUTDOWN":       faults("1", "0", "0", "0", shut),
+		"MUTATION_BEGINS_IN_SHUTDOWN":       faults("2", "0", "0", "0", "-DFEW", shut, last),
+		"MUTATION_DIVERGED_ENDS":            {},
+		"MUTATION_SAME_ENDS":                {},
+		"MUTATION_ENDS_WHAT_IS_BUILT":       {},
+		"MUTATION_ONE_LOCK":                 {},
+		"MUTATION_SETTLES_ANOTHERS":         {},
+		"MUTATION_RECOVERY_HOLDS_SYSTEM":    {},
+		"MUTATION_ALL_IS_SYSTEM":            {},
 	}
 	for mutation := range defined {
 		if mutations[mutation] == nil {
@@ -160,14 +217,14 @@ func TestMutations(t *testing.T) {
 	}
 	for mutation, defines := range mutations {
 		t.Run(mutation, func(t *testing.T) {
-			if !defined[mutation] {
+			if defined[mutation] == "" {
 				t.Fatal("the model has no such mutation")
 			}
 			if testing.Short() {
 				t.Skip("some seconds of searching")
 			}
 			t.Parallel()
-			holds, said, _ := verify(t, false, append(defines, "-D"+mutation)...)
+			holds, said, _ := verify(t, defined[mutation], false, append(defines, "-D"+mutation)...)
 			if holds {
 				t.Errorf("not found: %s", said)
 			}
