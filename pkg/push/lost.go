@@ -90,7 +90,11 @@ func (w *watch) unknown(why string, err error) error {
 	return &unknownError{fail.New(fail.Unreachable, fmt.Errorf("%s; how the deployment ended is not known here: %w\nlast seen: %s\n%s", why, err, seen, after), w.look, w.again)}
 }
 
+// gone ends a watch of a node that did not come back. err is how the last follower ended.
 func (w *watch) gone(err error) error {
+	if err == nil {
+		err = errors.New("it stops telling before the end")
+	}
 	if w.rebooting {
 		return w.unknown(fmt.Sprintf("%s did not come back within %s of its reboot", w.called, ui.FormatDuration(w.limits.lost)), err)
 	}

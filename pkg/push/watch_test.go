@@ -28,6 +28,7 @@ type stage struct {
 	events    []event.Event
 	changed   chan struct{} // closed at every change
 	cut       int           // connections that are dead: 0 none, 1 the first, 2 all
+	stops     bool          // a follower ends when it has told all there is
 	hang      bool          // a dead connection says nothing instead of an error
 	confirmed bool
 	seen      int      // events that the watch has passed on
@@ -97,6 +98,9 @@ func (l line) Run(ctx context.Context, c transport.Command) error {
 			}
 			if n := len(events); n > 0 && from > n && events[n-1].Kind == event.Finished {
 				enc.Emit(events[n-1]) // as statedir.Tail does
+				return nil
+			}
+			if l.s.stops {
 				return nil
 			}
 		}
@@ -245,6 +249,16 @@ func TestWatchGivesUpOnALostNode(t *testing.T) {
 	}
 	if len(got) != 2 || got[1].Kind != event.Warning || !strings.Contains(got[1].Message, "web is out of reach") || !strings.Contains(got[1].Message, "reconnecting, for up to 0.3s") {
 		t.Errorf("said %+v", got)
+	}
+}
+
+// A node that hangs up without an end is not followed for ever.
+func TestWatchGivesUpOnANodeThatStopsTelling(t *testing.T) {
+	s := newStage()
+	s.stops = true
+	_, err, _ := show(t, s, &watch{}, func() { s.emit(step(event.StepStarted, event.Switch)) })
+	if fail.CodeOf(err) != fail.Unreachable || !strings.Contains(err.Error(), "it stops telling before the end") {
+		t.Errorf("%v", err)
 	}
 }
 
