@@ -213,15 +213,39 @@ func affected(c *cli.Context, clone *clone, remotes []network.Remote) (selected 
 	if err != nil {
 		return nil, nil, err
 	}
+	var left []string
 	for i, n := range nodes {
 		switch n.State {
 		case plan.Affected:
 			selected = append(selected, remotes[i])
 		case plan.Unknown:
-			fmt.Fprintf(c.App.ErrWriter, "git-deploy: warning: %s is left out: %s\n", ui.Clean(n.Node), n.Reason)
+			left = append(left, n.Remote)
+			fmt.Fprintf(c.App.ErrWriter, "git-deploy: warning: %s is left out: %s\n", ui.Clean(n.Node), strings.ReplaceAll(n.Reason, "\n", "\n  "))
 		}
 	}
-	return selected, planCode(nodes), nil
+	return selected, unsureOf(left, len(nodes), len(selected)), nil
+}
+
+// unsureOf is the error where of some of all nodes, those that are left, it is not known whether they are affected.
+func unsureOf(left []string, all, selected int) error {
+	if len(left) == 0 {
+		return nil
+	}
+	code, its, rest := fail.Partly, "its system", ""
+	if len(left) == all {
+		code = fail.Failed
+	}
+	if len(left) > 1 {
+		its = "their systems"
+	}
+	if selected == 0 {
+		rest = "nothing was deployed: "
+	}
+	text := fmt.Sprintf("%sof %s it could not be found out here whether %s would change", rest, strings.Join(left, ", "), its)
+	names := strings.Join(left, " ")
+	return fail.New(code, errors.New(text),
+		"git deploy push --dry-run "+names+"    # evaluates on the node and says what would change",
+		"git deploy push "+names)
 }
 
 func firstLine(text string) string {

@@ -74,9 +74,12 @@ func pushMany(c *cli.Context) error {
 		if remotes, unsure, err = affected(c, clone, remotes); err != nil {
 			return err
 		}
-		if len(remotes) == 0 {
-			fmt.Fprintln(c.App.ErrWriter, "git-deploy: nothing to deploy: no node's system would change")
+		switch {
+		case len(remotes) == 0 && unsure != nil:
 			return unsure
+		case len(remotes) == 0:
+			fmt.Fprintln(c.App.ErrWriter, "git-deploy: nothing to deploy: no node's system would change")
+			return nil
 		}
 	}
 	err = deploy(c, clone, remotes, newRenderer(c), nil, pushFlags(c), func(r network.Remote) string {
