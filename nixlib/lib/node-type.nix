@@ -34,8 +34,10 @@ let
     isAttrs
     isFunction
     isList
+    isString
     length
     mapAttrs
+    typeOf
     ;
   inherit (lib) isOption last mkOptionDefault;
   inherit (lib.modules or lib) mergeDefinitions;
@@ -47,19 +49,38 @@ let
   known = structure ++ names;
   slow = filter (n: !(fast ? ${n})) names;
 
+  # A file that is no module would be reported where it is read, which is here.
+  load =
+    node: file:
+    let
+      m = import file;
+      a = {
+        bool = "a boolean";
+        float = "a number";
+        int = "a number";
+        null = "null";
+      };
+    in
+    if isAttrs m || isFunction m then
+      m
+    else
+      throw "node ${node}: ${toString file} holds ${a.${typeOf m} or "a ${typeOf m}"}, and must hold a module: { deploy.host = \"...\"; configuration = { ... }; }";
+
   # A module as definitions, or null if that takes a module system.
   plain =
-    file: m:
+    node: file: m:
     if isFunction m then
       null
+    else if typeOf m == "path" || isString m then
+      plain node (toString m) (load node m)
     else if !(isAttrs m) then
-      plain (toString m) (import m)
+      null
     else if m ? _type || !(all (n: lib.elem n known) (attrNames m)) then
       null
     else
       let
         here = m._file or file;
-        inner = map (plain here) (m.imports or [ ]);
+        inner = map (plain node here) (m.imports or [ ]);
         own = {
           file = here;
           value = removeAttrs m structure;
@@ -117,7 +138,7 @@ let
         (mergeDefinitions here decl.type (byDefault ++ own)).mergedValue
     ) tree;
 
-  commonPlain = map (plain "nixlib") common;
+  commonPlain = map (plain "of nixlib" "nixlib") common;
   commonDefs = if any (p: p == null) commonPlain then null else concatMap (p: p) commonPlain;
 
   # A group's module is one more definition of the nodes that have its tag. The
@@ -143,7 +164,7 @@ let
     submodule: loc: defs:
     let
       whole = submodule.merge loc defs;
-      own = map (d: plain (toString d.file) d.value) defs;
+      own = map (d: plain (last loc) (toString d.file) d.value) defs;
     in
     if commonDefs == null || any (p: p == null) own then
       whole

@@ -54,6 +54,18 @@ let
       case = manifest { nodes.web.deploy.build = "laptop"; };
       wanted = [ "nodes.web.deploy.build" "one of \"node\", \"deployer\"" "\"laptop\"" ];
     };
+    nodeFileIsAList = {
+      case = manifest ({ importNodes, ... }: { imports = [ (importNodes ./fixtures/list-node) ]; });
+      wanted = [ "node web: " "/fixtures/list-node/web.nix holds a list, and must hold a module" ];
+    };
+    nodeFolderIsAString = {
+      case = manifest ({ importNodes, ... }: { imports = [ (importNodes ./fixtures/string-node) ]; });
+      wanted = [ "node web: " "/fixtures/string-node/web" "holds a string, and must hold a module" ];
+    };
+    importsANumber = {
+      case = manifest (at "/net/a.nix" { nodes.web.imports = [ 3 ]; });
+      wanted = [ "found a value of type int || cannot coerce an integer to a string || does not look like a module" ];
+    };
     profileOfASystem = {
       case = manifest { nodes.web.profile.user = "alice"; };
       wanted = [ "node web: profile.user is set" "profile.kind to \"custom\"" ];
