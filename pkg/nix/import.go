@@ -3,6 +3,7 @@ package nix
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 )
@@ -37,6 +38,10 @@ func (n *Nix) ImportFrom(ctx context.Context, tool, dir, file, nixpkgs string) (
 		"--argstr", "tool", tool, "--argstr", "dir", dir, "--argstr", "file", file,
 		"--arg", "nixpkgs", "let nixlib = " + lib + "; in " + nixpkgs, "--argstr", "nixpkgsText", nixpkgs,
 	}})
+	var e *EvalError
+	if errors.As(err, &e) && missingChannel.MatchString(e.Message) {
+		return nil, hinted(e, "git deploy import --nixpkgs ./nixpkgs "+tool+" "+file+"    (any Nix expression for a nixpkgs)")
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ in
       type = types.nullOr types.str;
       default = null;
       example = "gateway";
-      description = "The node to which all others connect and which forwards between them; `null`: every node connects to every other.";
+      description = "The node to which all others connect and which forwards between them; `null`: every node connects to every other. Deploy it before the others when this changes: idle clients of a server that has begun anew notice after two minutes.";
     };
 
     interface = mkOption {
