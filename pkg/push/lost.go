@@ -150,5 +150,5 @@ func (w *watch) givenUp(err error) error {
 	if text == "" {
 		return nil
 	}
-	return &unknownError{fail.New(fail.Failed, errors.New(text), append(hints, w.again)...)}
+	return &unknownError{fail.New(fail.Unreachable, errors.New(text), append(hints, w.again)...)}
 }
