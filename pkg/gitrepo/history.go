@@ -161,6 +161,23 @@ func (h *History) AheadBehind(ours, theirs string) (ahead, behind int, err error
 	return mine.count - common, behind, err
 }
 
+// IsAncestor reports whether old is new or among its ancestors. For many new
+// ones that old has already, which is quick to see, old's ancestors are remembered.
+func (h *History) IsAncestor(old, new string) (bool, error) {
+	target, found := h.ancestry.number(old), false
+	mine, err := h.ancestors(target)
+	if err == nil {
+		err = h.walk([]int32{h.ancestry.number(new)}, func(n int32) bool {
+			found = found || n == target
+			return !found && !mine.has(n)
+		})
+	}
+	if err != nil {
+		return false, fmt.Errorf("compare %s with %s: %w", Short(old), Short(new), err)
+	}
+	return found, nil
+}
+
 // ancestors returns a commit and all commits before it.
 func (h *History) ancestors(n int32) (*set, error) {
 	if s, ok := h.sets[n]; ok {

@@ -49,18 +49,58 @@ func (r *Repo) CommitAndTree(ctx context.Context, rev string) (commit, tree stri
 
 // Refs returns the refs below the given prefixes (all refs without any), by full name. Symbolic refs are followed.
 func (r *Repo) Refs(ctx context.Context, prefixes ...string) (map[string]string, error) {
+	list, err := r.RefList(ctx, prefixes...)
+	if err != nil {
+		return nil, err
+	}
+	refs := make(map[string]string, len(list))
+	for _, ref := range list {
+		refs[ref.Name] = ref.Oid
+	}
+	return refs, nil
+}
+
+// Ref is where a ref, by its full name, is.
+type Ref struct{ Name, Oid string }
+
+// RefList is Refs in the order of names, for where there are many.
+func (r *Repo) RefList(ctx context.Context, prefixes ...string) ([]Ref, error) {
 	args := append([]string{"for-each-ref", "--format=%(objectname) %(refname)", "--"}, prefixes...)
 	out, err := r.output(ctx, proc.Cmd{}, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read refs: %w", err)
 	}
-	refs := map[string]string{}
+	var list []Ref
 	for line := range strings.SplitSeq(out, "\n") {
 		if oid, name, ok := strings.Cut(line, " "); ok {
-			refs[name] = oid
+			list = append(list, Ref{name, oid})
 		}
 	}
-	return refs, nil
+	return list, nil
+}
+
+// PackRefs has git put all refs into one file, as git gc does, where more
+// than many below prefix lie in files of their own. That it does not work stops nothing.
+func (r *Repo) PackRefs(ctx context.Context, prefix string, many int) {
+	loose := 0
+	_ = filepath.WalkDir(filepath.Join(r.CommonDir, filepath.FromSlash(prefix)), func(_ string, e os.DirEntry, err error) error {
+		switch {
+		case err != nil: // another process packs them
+			return nil
+		case e.Type().IsRegular():
+			loose++
+		}
+		if loose > many {
+			return filepath.SkipAll
+		}
+		return nil
+	})
+	if loose <= many {
+		return
+	}
+	if set, err := r.output(ctx, proc.Cmd{}, "config", "--get", "gc.packRefs"); err != nil || set != "false" {
+		_ = r.run(ctx, proc.Cmd{}, "pack-refs", "--all")
+	}
 }
 
 // Head returns the branch that HEAD names ("refs/heads/main"), or "" when it is detached.

@@ -1,10 +1,6 @@
 package network
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -80,99 +76,4 @@ func Tell(remotes []Remote, local, there map[string]string, newer func(a, b stri
 // LocalRefs are the prefixes of what a clone knows of a remote.
 func (r Remote) LocalRefs() []string {
 	return []string{"refs/remotes/" + r.Name + "/" + r.Branch, "refs/deploy/nodes/" + r.Name + "/"}
-}
-
-// TakeOver makes what nodes told of others this clone's own knowledge where it is
-// newer, and returns for each remote about which there was something new who told it.
-func TakeOver(ctx context.Context, repo *gitrepo.Repo, remotes []Remote) (map[string]string, error) {
-	told, err := repo.Refs(ctx, toldPrefix)
-	if err != nil || len(told) == 0 {
-		return nil, err
-	}
-	var prefixes []string
-	for _, r := range remotes {
-		prefixes = append(prefixes, r.LocalRefs()...)
-	}
-	local, err := repo.Refs(ctx, prefixes...)
-	if err != nil {
-		return nil, err
-	}
-	by := map[string]string{}
-	for _, r := range remotes {
-		for _, teller := range tellers(told, r) {
-			updates, err := news(ctx, repo, r, func(ref string) string {
-				return told[strings.Replace(ToldRef(r.Node, ref), "refs/nodes/", toldPrefix+teller+"/", 1)]
-			}, local)
-			if err != nil {
-				return by, fmt.Errorf("what %s told of %s: %w", teller, r.Node, err)
-			}
-			if len(updates) == 0 {
-				continue
-			}
-			err = repo.UpdateRefs(ctx, "git-deploy: told by "+teller, updates...)
-			if errors.Is(err, gitrepo.ErrMoved) {
-				continue // a fetch or push was faster, and knows better
-			}
-			if err != nil {
-				return by, err
-			}
-			for _, u := range updates {
-				local[u.Ref] = u.New
-			}
-			by[r.Name] = teller
-		}
-	}
-	return by, nil
-}
-
-// tellers are the remotes whose nodes told something of r, other than itself.
-func tellers(told map[string]string, r Remote) []string {
-	set := map[string]bool{}
-	for ref := range told {
-		teller, rest, _ := strings.Cut(strings.TrimPrefix(ref, toldPrefix), "/")
-		if node, _, _ := strings.Cut(rest, "/"); node == r.Node && teller != r.Name {
-			set[teller] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(set))
-}
-
-// news are the updates that what was told makes to what is known of r.
-func news(ctx context.Context, repo *gitrepo.Repo, r Remote, told func(ref string) string, local map[string]string) ([]gitrepo.RefUpdate, error) {
-	newer := func(ref string) (bool, error) {
-		theirs, ours := told(ref), local[r.tracked(ref)]
-		if theirs == "" || theirs == ours {
-			return false, nil
-		}
-		if ours == "" {
-			return true, nil
-		}
-		return repo.IsAncestor(ctx, ours, theirs)
-	}
-	var updates []gitrepo.RefUpdate
-	update := func(ref string) {
-		theirs, ours := told(ref), local[r.tracked(ref)]
-		if theirs == ours {
-			return
-		}
-		if ours == "" {
-			ours = gitrepo.ZeroOid
-		}
-		updates = append(updates, gitrepo.RefUpdate{Ref: r.tracked(ref), New: theirs, Old: ours})
-	}
-	branch := "refs/heads/" + r.Branch
-	if ok, err := newer(branch); err != nil {
-		return nil, err
-	} else if ok {
-		update(branch)
-	}
-	ok, err := newer(gitrepo.LogRef)
-	if err != nil || !ok {
-		return updates, err
-	}
-	update(gitrepo.LogRef)
-	for _, ref := range stateRefs {
-		update(ref)
-	}
-	return updates, nil
 }

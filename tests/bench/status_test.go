@@ -85,6 +85,7 @@ func (x *bench) history(commits, nodes int) string {
 		}
 	}
 	load()
+	x.told(dir, nodes)
 	f, err := os.OpenFile(filepath.Join(dir, ".git/config"), os.O_APPEND|os.O_WRONLY, 0)
 	if err == nil {
 		_, err = f.Write(config.Bytes())
@@ -97,6 +98,42 @@ func (x *bench) history(commits, nodes int) string {
 	}
 	x.run("cd history && git reset -q --hard")
 	return dir
+}
+
+// told has each node tell of all others, as refs that a fetch has left: what the
+// teller knew is the same as what is known here or somewhat older.
+func (x *bench) told(dir string, nodes int) {
+	git := func(in string, args ...string) string {
+		cmd := exec.Command("git", args...)
+		cmd.Dir, cmd.Env, cmd.Stdin = dir, x.env, strings.NewReader(in)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			x.b.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	logs, lines := make([][]string, nodes), make([][]string, nodes)
+	for i := range nodes {
+		name := fmt.Sprintf("node%03d", i)
+		logs[i] = strings.Fields(git("", "rev-list", "refs/deploy/nodes/"+name+"/log"))
+		lines[i] = strings.Fields(git("", "rev-list", "-n20", "refs/remotes/"+name+"/main"))
+	}
+	var in strings.Builder
+	for teller := range nodes {
+		for node := range nodes {
+			if teller == node {
+				continue
+			}
+			older := (teller*7 + node) % 10
+			prefix := fmt.Sprintf("create refs/deploy/told/node%03d/node%03d/", teller, node)
+			commit := lines[node][min(older, len(lines[node])-1)]
+			for _, ref := range []string{"heads/main", "deploy/current", "deploy/boot"} {
+				fmt.Fprintf(&in, "%s%s %s\n", prefix, ref, commit)
+			}
+			fmt.Fprintf(&in, "%sdeploy/log %s\n", prefix, logs[node][older])
+		}
+	}
+	git(in.String(), "update-ref", "--stdin")
 }
 
 // The bound is the issue's: under 100 ms where git status takes 10 ms.
