@@ -71,8 +71,8 @@ type unknownError struct{ err error }
 func (e *unknownError) Error() string { return e.err.Error() }
 func (e *unknownError) Unwrap() error { return e.err }
 
-// unknown ends a watch with what is known.
-func (w *watch) unknown(why string, err error) error {
+// unknown ends a watch because of err with what is known.
+func (w *watch) unknown(err error) error {
 	seen := "nothing of it"
 	switch w.last.Kind {
 	case event.StepDone:
@@ -87,7 +87,7 @@ func (w *watch) unknown(why string, err error) error {
 	if w.activating {
 		after = "it goes on by itself: it keeps the new system if it finds that good and confirmed, and puts the previous one back if not"
 	}
-	return &unknownError{fail.New(fail.Unreachable, fmt.Errorf("%s; how the deployment ended is not known here: %w\nlast seen: %s\n%s", why, err, seen, after), w.look, w.again)}
+	return &unknownError{fail.New(fail.Unreachable, fmt.Errorf("%w; how the deployment ended is not known here\nlast seen: %s\n%s", err, seen, after), w.look, w.again)}
 }
 
 // gone ends a watch of a node that did not come back. err is how the last follower ended.
@@ -96,9 +96,9 @@ func (w *watch) gone(err error) error {
 		err = errors.New("it stops telling before the end")
 	}
 	if w.rebooting {
-		return w.unknown(fmt.Sprintf("%s did not come back within %s of its reboot", w.called, ui.FormatDuration(w.limits.lost)), err)
+		return w.unknown(fmt.Errorf("%s did not come back within %s of its reboot: %w", w.called, ui.FormatDuration(w.limits.lost), err))
 	}
-	return w.unknown(fmt.Sprintf("%s has been out of reach for %s", w.called, ui.FormatDuration(w.limits.lost)), err)
+	return w.unknown(fmt.Errorf("%s has been out of reach for %s: %w", w.called, ui.FormatDuration(w.limits.lost), err))
 }
 
 // broken ends a watch because of err, by which the sending ended. Without the
@@ -108,7 +108,7 @@ func (w *watch) broken(err error) error {
 	if errors.As(err, &rejected) || w.link.why == nil && w.seq == w.start {
 		return err
 	}
-	return w.unknown("the connection to "+w.called+" was lost", err)
+	return w.unknown(err)
 }
 
 // errHadIt is the end of a watch whose commit another push had brought before: no hook ran for this one.
