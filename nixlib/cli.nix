@@ -11,45 +11,12 @@
   dir,
 }:
 let
-  inherit (builtins) getFlake pathExists;
-  mkNetwork = import ./lib/network.nix;
-
-  fromFlake =
-    flake:
-    let
-      network = flake.outputs.gitDeploy or flake.gitDeploy;
-      # A flake may call its nixpkgs otherwise; then that of its first system serves.
-      systems = builtins.attrValues (flake.nixosConfigurations or { });
-      nixpkgs =
-        flake.inputs.nixpkgs
-          or (if systems == [ ] then null else (builtins.head systems).pkgs.path or null);
-      root = dir;
-    in
-    if !(flake ? gitDeploy) && !(flake ? nixosConfigurations) then
-      throw "${dir}/flake.nix has neither the output gitDeploy (a network) nor nixosConfigurations (NixOS systems): add one of them"
-    else if flake.gitDeploy.manifest or null != null then
-      flake.gitDeploy
-    else if flake ? gitDeploy then
-      mkNetwork {
-        modules = [ network ];
-        self = flake;
-        inherit nixpkgs root;
-        specialArgs = {
-          inherit (flake) inputs;
-          self = flake;
-        };
-      }
-    else
-      mkNetwork {
-        self = flake;
-        inherit nixpkgs root;
-        inherit (flake) nixosConfigurations;
-      };
+  inherit (builtins) pathExists;
 in
 if pathExists (dir + "/flake.nix") then
-  fromFlake (getFlake "path:${dir}")
+  import ./lib/from-flake.nix dir
 else if pathExists (dir + "/network.nix") then
-  mkNetwork {
+  import ./lib/network.nix {
     file = dir + "/network.nix";
     root = dir;
   }

@@ -6,37 +6,16 @@ let
   between =
     lowest: highest: description:
     types.addCheck types.int (n: n >= lowest && n <= highest) // { inherit description; };
-
-  bind =
-    specialArgs: module:
-    let
-      inherit (builtins) isAttrs isFunction;
-      isFile = !(isFunction module || isAttrs module);
-      value = if isFile then import module else module;
-      file = if isFile then { _file = toString module; } else { };
-    in
-    if isFunction value then
-      {
-        config,
-        options,
-        lib,
-        ...
-      }@args:
-      file // value (args // specialArgs)
-    else
-      file // value;
 in
 {
-  # Arguments for modules. Where evalModules takes none, they are module
-  # arguments, which `imports` cannot use; the outermost modules get theirs by
-  # hand, so that they can.
+  # evalModules with arguments for modules.
   evalModules =
     { modules, specialArgs }:
     if builtins.functionArgs lib.evalModules ? specialArgs then
       lib.evalModules { inherit modules specialArgs; }
     else
       lib.evalModules {
-        modules = map (bind specialArgs) modules;
+        modules = map (import ./bind.nix specialArgs) modules;
         args = specialArgs;
       };
 

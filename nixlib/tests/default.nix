@@ -15,7 +15,9 @@ let
     conformance = import ./conformance.nix { inherit lib; };
     modules = import ./conformance-modules.nix { inherit lib; };
     types = import ./conformance-types.nix { inherit lib; };
-    network = import ./network.nix { inherit lib nixpkgs; };
+    manifest = import ./manifest.nix { inherit lib nixpkgs; };
+    configurations = import ./configurations.nix { inherit lib nixpkgs; };
+    bundle = import ./bundle.nix { inherit lib nixpkgs; };
     profiles = import ./profiles.nix { inherit lib nixpkgs; };
     examples = import ./examples.nix { };
   }

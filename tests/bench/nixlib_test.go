@@ -73,12 +73,18 @@ func BenchmarkNode(b *testing.B) {
 	}
 }
 
-// overhead compares a node with the same system by eval-config.nix alone.
+// overhead compares a node with the same system by eval-config.nix alone, and
+// with that system when it has what a node needs (docs/decisions/0016).
 func (x *bench) overhead(name, nixpkgs, dir, configuration string) {
-	bare := func() time.Duration {
-		d, _ := x.run(`nix-instantiate -E '(import ` + dir + `/nixos/lib/eval-config.nix { system = builtins.currentSystem; modules = [ { ` + configuration + ` } ]; }).config.system.build.toplevel' >/dev/null 2>&1`)
-		return d
+	system := func(module string) func() time.Duration {
+		return func() time.Duration {
+			d, _ := x.run(`nix-instantiate -E '(import ` + dir + `/nixos/lib/eval-config.nix { system = builtins.currentSystem; modules = [ ` + module + ` { ` + configuration + ` } ]; }).config.system.build.toplevel' >/dev/null 2>&1`)
+			return d
+		}
 	}
-	ours, floor := x.median(x.evaluate("nix-instantiate", x.networkOn(name, 1, nixpkgs, configuration), "nodes.node0.bundle"), bare)
+	node := x.evaluate("nix-instantiate", x.networkOn(name, 1, nixpkgs, configuration), "nodes.node0.bundle")
+	ours, floor := x.median(node, system(""))
 	x.ratio(name, ours, floor, 1.1)
+	ours, floor = x.median(node, system(nixlib(x.b)+"/nixos"))
+	x.ratio(name+"-of-a-node", ours, floor, 1.1)
 }
