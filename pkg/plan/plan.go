@@ -49,7 +49,7 @@ type Node struct {
 	Tree    string `json:"tree,omitempty"`   // what would be evaluated on the node
 	Runs    string `json:"runs,omitempty"`   // the commit that runs
 	Running string `json:"running,omitempty"`
-	System  string `json:"system,omitempty"` // that it would run
+	System  string `json:"system,omitempty"` // that it would run, as a path of the store here
 	Pinned  bool   `json:"pinned"`
 	Cached  bool   `json:"cached"` // nothing had to be evaluated
 	// Diff is the difference between the two systems, by package where both
@@ -127,8 +127,8 @@ func (p *planning) aim(ctx context.Context, n *Node, tip string) error {
 	if tip == "" || n.Running == "" {
 		return unknown("nothing is known of what it runs")
 	}
-	if filepath.Dir(n.Running) != nix.StoreDir() {
-		return unknown("its Nix store is %s, and %s here: systems cannot be compared", filepath.Dir(n.Running), nix.StoreDir())
+	if n.elsewhere() && n.Runs == "" {
+		return unknown("its Nix store is %s, and %s here, and it is not known which commit runs", filepath.Dir(n.Running), nix.StoreDir())
 	}
 	relation, err := p.Repo.Relate(ctx, n.Commit, tip)
 	if errors.Is(err, gitrepo.ErrUnrelated) {
@@ -173,8 +173,21 @@ func (p *planning) compare(ctx context.Context, n *Node) error {
 		n.State, n.Reason = Unknown, err.Error()
 		return nil
 	}
+	running := n.Running
+	if n.elsewhere() {
+		// Its paths are named after its own store: what it runs is evaluated here too.
+		runs, known, err := p.running(ctx, n)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			n.State, n.Reason = Unknown, fmt.Sprintf("its Nix store is %s, and what it runs does not evaluate here: %v", filepath.Dir(n.Running), err)
+			return nil
+		}
+		running, cached = runs.System, cached && known
+	}
 	n.System, n.Cached = would.System, cached
-	if would.System == n.Running {
+	if would.System == running {
 		n.State = Unaffected
 		return nil
 	}
@@ -189,6 +202,18 @@ func (p *planning) compare(ctx context.Context, n *Node) error {
 		}
 	}
 	return nil
+}
+
+// elsewhere reports whether the node's store is not this machine's, so that one system has two paths.
+func (n *Node) elsewhere() bool { return filepath.Dir(n.Running) != nix.StoreDir() }
+
+// running evaluates the commit that runs.
+func (p *planning) running(ctx context.Context, n *Node) (answer, bool, error) {
+	tree, err := p.Repo.RevParse(ctx, n.Runs+"^{tree}")
+	if err != nil {
+		return answer{}, false, err
+	}
+	return p.evaluate(ctx, tree, n.Node, p.New)
 }
 
 // evaluate returns what node would get from a tree.
@@ -241,6 +266,9 @@ func (p *planning) diff(ctx context.Context, n *Node, would answer) (*event.Clos
 	x := nix.New(event.Discard)
 	both := true
 	for _, path := range []string{n.Running, would.System} {
+		if both = both && !n.elsewhere(); !both {
+			break
+		}
 		ok, err := x.ValidPath(ctx, path)
 		if err != nil {
 			return nil, err
@@ -258,7 +286,7 @@ func (p *planning) diff(ctx context.Context, n *Node, would answer) (*event.Clos
 	if err != nil {
 		return nil, err
 	}
-	if runs.System != n.Running {
+	if runs.System != n.Running && !n.elsewhere() {
 		return nil, fmt.Errorf("what it runs is not here, and evaluating %s here gives another system", gitrepo.Short(n.Runs))
 	}
 	if would, err = p.derivation(ctx, n.Tree, n.Node, false); err != nil {

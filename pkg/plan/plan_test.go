@@ -200,9 +200,28 @@ func TestPlan(t *testing.T) {
 	}
 	w.plan(Planner{}, third, "unaffected unknown affected", 1) // errors are not kept
 
-	w.statuses[0].System = "/elsewhere/store/" + filepath.Base(w.statuses[0].System)
 	w.statuses[2].Tip, w.statuses[2].System = "", ""
-	w.plan(Planner{}, second, "unknown unaffected unknown", 0)
+	w.plan(Planner{}, second, "unaffected unaffected unknown", 0)
+}
+
+// A node with its own store folder has other paths for the same systems: what it runs is evaluated here too.
+func TestPlanForAnotherStore(t *testing.T) {
+	w := newWorld(t)
+	second := w.commit("web", "two!")
+	for _, i := range []int{0, 2} {
+		w.statuses[i].System = "/elsewhere/store/" + filepath.Base(w.statuses[i].System)
+	}
+	nodes := w.plan(Planner{Diff: true}, second, "unaffected unaffected affected", 5)
+	if d := nodes[2].Diff; d == nil || !d.Derivations || len(d.Changed) == 0 {
+		t.Errorf("what differs: %+v (%s)", d, nodes[2].NoDiff)
+	}
+	w.plan(Planner{}, second, "unaffected unaffected affected", 0)
+	w.statuses[0].Current = ""
+	w.statuses[2].Current = strings.Repeat("0", 40) // not here
+	nodes = w.plan(Planner{}, second, "unknown unaffected unknown", 0)
+	if !strings.Contains(nodes[0].Reason, "not known which commit runs") || !strings.Contains(nodes[2].Reason, "/elsewhere/store") {
+		t.Errorf("why: %q, %q", nodes[0].Reason, nodes[2].Reason)
+	}
 }
 
 func TestPlanMerges(t *testing.T) {
