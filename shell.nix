@@ -19,6 +19,8 @@ pkgs.mkShell {
     pkgs.spin
     pkgs.tmux
     pkgs.wireguard-tools
+    pkgs.restic
+    pkgs.nsd
     pkgs.util-linux
     pkgs.zsh
   ];
