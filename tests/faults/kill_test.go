@@ -105,7 +105,7 @@ func killGoingBack() kind {
 			}
 			k.cases = append(k.cases, fcase{string(at) + "-" + v.name, v.name == "activation" && at == "rollback.started", func(tr *trial) {
 				tr.mayFail = true
-				tr.at(at, sick, tr.holdBack, func(p *pushing) bool { return tr.kill(victim{node: true, is: v.is}, p) })
+				tr.at(at, sick, tr.holdBack(at), func(p *pushing) bool { return tr.kill(victim{node: true, is: v.is}, p) })
 				tr.note = "old system"
 			}})
 		}
@@ -116,8 +116,15 @@ func killGoingBack() kind {
 // sick is a system that its health check refuses.
 var sick = parts{"health": `health.command.sick.command = [ "/bin/sh" "-c" "echo not well; exit 1" ];`}
 
-// holdBack keeps the old system from being put back until the gates open.
-func (tr *trial) holdBack() { tr.must(tr.w.shut("switch", tr.w.good)) }
+// holdBack keeps the old system from being put back until the gates open: at
+// the start of that there is something to break for as long as is needed, and
+// the end of it comes only if nothing is held up.
+func (tr *trial) holdBack(at point) func() {
+	if at != "rollback.started" {
+		return nil
+	}
+	return func() { tr.must(tr.w.shut("switch", tr.w.good)) }
+}
 
 // at deploys, and injects a fault at a point. inject says whether there was
 // something to break. before is called before the push starts.

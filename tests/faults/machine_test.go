@@ -22,7 +22,7 @@ func machineKinds() []kind {
 	for _, at := range backPoints {
 		back.cases = append(back.cases, fcase{string(at), false, func(tr *trial) {
 			tr.mayFail = true
-			tr.at(at, merge(sick, slow), tr.holdBack, func(*pushing) bool { tr.powerCut(); return true })
+			tr.at(at, merge(sick, slow), tr.holdBack(at), func(*pushing) bool { tr.powerCut(); return true })
 			tr.sound()
 		}})
 	}

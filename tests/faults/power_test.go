@@ -24,7 +24,7 @@ func powerKinds() []kind {
 	for _, at := range backPoints {
 		back.cases = append(back.cases, fcase{string(at), at == "rollback.started", func(tr *trial) {
 			tr.mayFail = true
-			tr.at(at, sick, tr.holdBack, func(*pushing) bool { tr.powerCut(); return true })
+			tr.at(at, sick, tr.holdBack(at), func(*pushing) bool { tr.powerCut(); return true })
 		}})
 	}
 	twice := kind{name: "power-cut-twice", fault: "the power is cut, and cut again while the boot that follows settles what was interrupted"}
