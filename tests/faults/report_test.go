@@ -196,5 +196,5 @@ A case after which one of these does not hold fails, and leaves no result here. 
 const reportTail = `
 %d faults were injected. In %d more cases there was nothing left to break when
 the point was reached, and they do not count. %d cases of the suite are not in
-this page: they were not run for it.
+this page: they were not run for it, or failed.
 `
