@@ -5,7 +5,9 @@ package faults
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -112,6 +114,22 @@ func (p *pushing) processes() []lab.Process {
 		}
 	}
 	return found
+}
+
+// orphans names the processes that a killed push has left on the deployer and
+// that go on by themselves: its environment tells, their parents have gone.
+func (p *pushing) orphans() []string {
+	var left []string
+	for _, q := range lab.Processes(func(int) bool { return true }) {
+		if q.Name != "git" && q.Name != "git-remote-node" {
+			continue
+		}
+		env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", q.Pid))
+		if err == nil && bytes.Contains(env, []byte("TMPDIR="+p.d.tmp+"\x00")) {
+			left = append(left, strings.Join(q.Args, " "))
+		}
+	}
+	return left
 }
 
 // kill ends the whole push.

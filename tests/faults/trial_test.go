@@ -114,13 +114,26 @@ func (tr *trial) start(d *deployer, flags ...string) *pushing {
 	return p
 }
 
-// ended waits for a push to end, which it must within its limit.
+// ended waits for a push to end, which it must within its limit. What a killed
+// one leaves behind may begin a deployment yet, on a node that is at rest.
 func (tr *trial) ended(p *pushing) {
 	tr.t.Helper()
+	limit := time.After(pushLimit)
 	select {
 	case <-p.done:
-	case <-time.After(pushLimit):
+	case <-limit:
 		tr.t.Fatalf("the push of %s has not ended after %v", p.d.name, pushLimit)
+	}
+	for p.killed {
+		left := p.orphans()
+		if len(left) == 0 {
+			return
+		}
+		select {
+		case <-limit:
+			tr.t.Fatalf("of the push of %s there still is %s after %v", p.d.name, strings.Join(left, "; "), pushLimit)
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
 }
 
