@@ -65,9 +65,7 @@ func (w *world) do(s schedule.Step) {
 	default:
 		panic("no step " + s.Kind)
 	}
-	for _, n := range w.nodes {
-		n.quiet()
-	}
+	w.quiet(statedir.RootEnv + "=" + w.path("nodes") + "/") // one look for all
 }
 
 // change writes places, each with a value that nobody else writes, and commits.

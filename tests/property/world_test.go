@@ -370,9 +370,12 @@ func (n *machine) gate(at string) {
 }
 
 // quiet waits until nothing is under way on the machine.
-func (n *machine) quiet() {
-	n.w.eventually("nothing is under way on "+n.name, func() bool {
-		for _, pid := range proc.WithEnv(n.mark()) {
+func (n *machine) quiet() { n.w.quiet(n.mark()) }
+
+// quiet waits until nothing is under way on the machines with that mark.
+func (w *world) quiet(mark string) {
+	w.eventually("nothing is under way where "+mark, func() bool {
+		for _, pid := range proc.WithEnv(mark) {
 			line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 			if len(line) > 0 && !bytes.Contains(line, []byte("\x00serve\x00")) {
 				return false
