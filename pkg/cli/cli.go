@@ -84,11 +84,10 @@ func newApp(stdin io.Reader, stdout, stderr *os.File) *cli.App {
 			"    git deploy add web root@web.lan\n" +
 			"    git push web",
 		Reader: stdin, Writer: stdout, ErrWriter: stderr,
-		EnableBashCompletion:  true,
-		HideHelpCommand:       true,
-		CustomAppHelpTemplate: appHelp,
-		ExitErrHandler:        func(*cli.Context, error) {}, // edge does it
-		OnUsageError:          usageError,
+		EnableBashCompletion: true,
+		HideHelpCommand:      true,
+		ExitErrHandler:       func(*cli.Context, error) {}, // edge does it
+		OnUsageError:         usageError,
 		Commands: []*cli.Command{
 			pushCommand(), fetchCommand(), syncCommand(), rollbackCommand(), followCommand(), watchCommand(), initCommand(), importCommand(), cloneCommand(), addCommand(), adoptCommand(), removeCommand(), leaveCommand(), remotesCommand(), doctorCommand(), gcCommand(), serveCommand(), demoCommand(),
 			roleCommand(), statusCommand(), healthCommand(), planCommand(), logCommand(), graphCommand(), diffCommand(),
@@ -176,15 +175,3 @@ func intersperse(app *cli.App, args []string) []string {
 	}
 	return out
 }
-
-const appHelp = `{{.Name}} - {{.Usage}}
-
-{{.Description}}
-{{range .VisibleCategories}}
-{{.Name}}:{{range .VisibleCommands}}
-  {{join .Names ", "}}{{"\t"}}{{.Usage}}{{end}}
-{{end}}
-git deploy COMMAND -h tells more; the guide is at docs/guide.md.
-Exit codes: 0 ok, 1 failed, 2 usage, 3 some nodes failed, 4 rolled back,
-5 merge conflict, 6 unreachable, 7 locked, 130 cancelled.
-`

@@ -29,10 +29,11 @@ func removeCommand() *cli.Command {
 		Usage:     "take a node out of the network",
 		ArgsUsage: "NODE",
 		Description: "Takes the node out of the network here; its machine is only touched with --purge.\n\n" +
-			"    repository   nodes/NODE and the node's host keys go, in a commit; so does the git\n" +
-			"                 remote. What was fetched of it stays. The machine keeps its copy and\n" +
-			"                 its state; --purge fetches all that it has, then removes them there\n" +
-			"    secrets      stay on the machine; with --purge those in /run go with its next boot\n" +
+			"    repository   nodes/NODE and the node's host keys go, in a commit, and the\n" +
+			"                 git remote. What was fetched stays. The machine keeps its copy\n" +
+			"                 and state; --purge fetches all it has, then removes them there\n" +
+			"    secrets      stay on the machine; with --purge those in /run go with its\n" +
+			"                 next boot\n" +
 			"    profile      stays with its generations, and what runs goes on running\n\n" +
 			"A person at a terminal is asked first. Elsewhere only --purge needs --yes: all else\n" +
 			"can be taken back with git revert and git deploy remotes. Running it again is harmless.",

@@ -31,7 +31,7 @@ type roleNode struct {
 func roleCommand() *cli.Command {
 	return &cli.Command{
 		Name: "role", Category: answers,
-		Usage: "show what this machine is: deployment node, network node, both or neither",
+		Usage: "show what this machine is: deployment node, network node, or both",
 		Description: "A deployment node has the tool and a clone of the network (this is asked of the\n" +
 			"current folder); a network node is deployed to. docs/roles.md shows how one becomes\n" +
 			"the other.",

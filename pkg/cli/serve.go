@@ -17,7 +17,7 @@ func serveCommand() *cli.Command {
 		Description: "An ssh server that does nothing but deployments: no shell, no passwords, no\n" +
 			"forwarding, and it needs neither root nor sshd. Who may log in stands in files in\n" +
 			"the format of sshd's authorized_keys.\n\n" +
-			"    git deploy serve --listen :2222 --root ~/node --authorized-keys ~/.ssh/id_ed25519.pub",
+			"    git deploy serve --listen :2222 --root ~/node --authorized-keys id.pub",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:2222", Usage: "`ADDRESS` and port"},
 			&cli.StringFlag{Name: "root", Usage: "`FOLDER` that takes the place of / for state, profile and system", EnvVars: []string{statedir.RootEnv}},

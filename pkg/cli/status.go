@@ -25,8 +25,9 @@ func statusCommand() *cli.Command {
 			"    pending       HEAD would change its system\n" +
 			"    unaffected    it lacks commits of HEAD, but its system would stay the same\n" +
 			"    pinned        rolled back by hand: runs an older commit than its branch\n" +
-			"    waits for a reboot, unreachable since, not a node since (its host answers, but\n" +
-			"    has nothing of the network), and how the last deployment ended\n\n" +
+			"    not a node    its host answers, but has nothing of the network (any more)\n\n" +
+			"and whether it waits for a reboot, since when it is unreachable, and how the last\n" +
+			"deployment ended.\n\n" +
 			"With --fetch the nodes are asked first. Whether a node is pending is known where\n" +
 			"git deploy plan has found it out; --plan does that first.",
 		Flags: []cli.Flag{

@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -29,6 +30,20 @@ func (s Style) Line(text string, max int) string {
 		return s.cut(text, max)
 	}
 	return text
+}
+
+// Paragraph makes foreign text lines that fit s, broken at spaces. The first
+// begins with first, the others with rest; both are clean, without escape sequences.
+func (s Style) Paragraph(first, rest, text string) string {
+	var b strings.Builder
+	lead := first
+	for _, line := range s.lines(text) {
+		for _, w := range s.wrap(line, max(s.Width-1-width(rest), 20)) {
+			b.WriteString(lead + w + "\n")
+			lead = rest
+		}
+	}
+	return b.String()
 }
 
 // Width is the number of columns that text takes.
