@@ -18,7 +18,7 @@ import (
 
 var (
 	update = flag.Bool("update", false, "write transitions.txt anew")
-	long   = flag.Bool("long", false, "search the large spaces too: half an hour and 16 GiB")
+	long   = flag.Bool("long", false, "search the large spaces too: a quarter of an hour and 1 GiB")
 )
 
 const table = "transitions.txt"
