@@ -2,11 +2,14 @@ package gitrepo
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/git-deploy/git-deploy/pkg/proc"
 )
@@ -83,14 +86,8 @@ func (r *Repo) RefList(ctx context.Context, prefixes ...string) ([]Ref, error) {
 // than many below prefix lie in files of their own. That it does not work stops nothing.
 func (r *Repo) PackRefs(ctx context.Context, prefix string, many int) {
 	loose := 0
-	_ = filepath.WalkDir(filepath.Join(r.CommonDir, filepath.FromSlash(prefix)), func(_ string, e os.DirEntry, err error) error {
-		switch {
-		case err != nil: // another process packs them
-			return nil
-		case e.Type().IsRegular():
-			loose++
-		}
-		if loose > many {
+	_ = r.loose(prefix, func(string) error {
+		if loose++; loose > many {
 			return filepath.SkipAll
 		}
 		return nil
@@ -101,6 +98,50 @@ func (r *Repo) PackRefs(ctx context.Context, prefix string, many int) {
 	if set, err := r.output(ctx, proc.Cmd{}, "config", "--get", "gc.packRefs"); err != nil || set != "false" {
 		_ = r.run(ctx, proc.Cmd{}, "pack-refs", "--all")
 	}
+}
+
+// loose calls f with the file of each ref below prefix that has one of its own.
+func (r *Repo) loose(prefix string, f func(path string) error) error {
+	return filepath.WalkDir(filepath.Join(r.CommonDir, filepath.FromSlash(prefix)), func(path string, e os.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return nil // another process packs them
+		}
+		return f(path)
+	})
+}
+
+// RefsState names a state of the refs below prefix without listing them: by the
+// file of packed refs, which git replaces as a whole, and by what the others
+// hold. It is "" where there is no such file, or where there are more than many others.
+func (r *Repo) RefsState(prefix string, many int) string {
+	packed, err := os.Stat(filepath.Join(r.CommonDir, "packed-refs"))
+	if err != nil {
+		return ""
+	}
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%d %d %v\n", packed.Size(), packed.ModTime().UnixNano(), inode(packed))
+	loose := 0
+	err = r.loose(prefix, func(path string) error {
+		if loose++; loose > many {
+			return errMany
+		}
+		data, err := os.ReadFile(path)
+		fmt.Fprintf(sum, "%q %q\n", path, data)
+		return err
+	})
+	if err != nil {
+		return ""
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+var errMany = errors.New("many loose refs")
+
+func inode(info os.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return st.Ino
+	}
+	return 0
 }
 
 // Head returns the branch that HEAD names ("refs/heads/main"), or "" when it is detached.

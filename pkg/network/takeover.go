@@ -23,18 +23,14 @@ const manyTold = 1000
 //
 // A hundred nodes tell of a hundred others, and mostly nothing that is not known.
 // That this is so for one node depends on its refs, told and own, alone: it is
-// remembered under a hash of them (see settled).
+// remembered under a hash of them, and for all nodes under one of the state of all
+// told refs, which need not be listed then.
 func TakeOver(ctx context.Context, repo *gitrepo.Repo, remotes []Remote) (map[string]string, error) {
-	list, err := repo.RefList(ctx, toldPrefix)
-	if err != nil || len(list) == 0 {
-		return nil, err
-	}
-	repo.PackRefs(ctx, toldPrefix, manyTold)
-	told := byNode(list)
 	var prefixes []string
 	for _, r := range remotes {
 		prefixes = append(prefixes, r.LocalRefs()...)
 	}
+	state := repo.RefsState(toldPrefix, manyTold) // before they are read
 	local, err := repo.Refs(ctx, prefixes...)
 	if err != nil {
 		return nil, err
@@ -44,8 +40,18 @@ func TakeOver(ctx context.Context, repo *gitrepo.Repo, remotes []Remote) (map[st
 	if remember {
 		known = readSettled(repo)
 	}
+	all := settledAll(state, remotes, local)
+	if state != "" && known[""] == all {
+		return nil, nil
+	}
+	list, err := repo.RefList(ctx, toldPrefix)
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	repo.PackRefs(ctx, toldPrefix, manyTold)
+	told := byNode(list)
 	now := maps.Clone(known)
-	by := map[string]string{}
+	by, settled := map[string]string{}, true
 	var history *gitrepo.History
 	for _, r := range remotes {
 		if len(told[r.Node]) == 0 {
@@ -83,12 +89,17 @@ func TakeOver(ctx context.Context, repo *gitrepo.Repo, remotes []Remote) (map[st
 			}
 			by[r.Name] = teller
 		}
-		if !moved {
+		if moved {
+			settled = false
+		} else {
 			now[r.Name] = key
 		}
 	}
 	if history != nil {
 		repo.IndexCommits(ctx, history)
+	}
+	if settled && state != "" {
+		now[""] = all
 	}
 	if remember && !repo.IsShallow() && !maps.Equal(known, now) {
 		writeSettled(repo, now)
@@ -185,12 +196,23 @@ func settledKey(r Remote, told []toldRef, local map[string]string) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
+// settledAll is a hash of all on which it depends whether something is taken over
+// at all, where the told refs are known by the state that they are in.
+func settledAll(state string, remotes []Remote, local map[string]string) string {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%s\n", state)
+	for _, r := range remotes {
+		fmt.Fprintf(sum, "%s\n", settledKey(r, nil, local))
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
 func settledFile(repo *gitrepo.Repo) string {
 	return filepath.Join(repo.CommonDir, "git-deploy", "settled.json")
 }
 
-// readSettled returns, by remote, the hash of a state in which there was
-// nothing to take over for it. It is only ever compared: a file that is absent,
+// readSettled returns, by remote ("": for all of them), the hash of a state in which
+// there was nothing to take over for it. It is only ever compared: a file that is absent,
 // broken or of another time costs a look at the refs and no more.
 func readSettled(repo *gitrepo.Repo) map[string]string {
 	settled := map[string]string{}
