@@ -69,6 +69,8 @@ func TestTakeOver(t *testing.T) {
 	takeOver("", c2, c2)
 	tell("web", c1, c1) // an old story
 	takeOver("", c2, c2)
+	git("pack-refs", "--all")
+	takeOver("", c2, c2) // the state of what is told is known now
 	tell("mail", c3, c1) // rolled back meanwhile
 	takeOver("mail", c3, c1)
 	git("update-ref", "refs/deploy/told/db/db/deploy/log", c2) // what a node says of itself by way of others does not count
