@@ -15,6 +15,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -68,6 +69,7 @@ func guarded(m *testing.M) int {
 	}
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), guard+"="+base)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // what ends us, Ctrl-C say, is not for it
 	alive, err := cmd.StdinPipe()
 	if err == nil {
 		err = cmd.Start()
