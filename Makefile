@@ -38,7 +38,7 @@ test: deps-test build ## all tests; CI runs this
 	@go vet ./...
 	go test -timeout 40m ./...
 
-model: deps-test ## the model of a deployment, searched for two faults (a quarter of an hour)
+model: deps-test ## the model of a deployment, searched for two faults (nine minutes)
 	go test -count=1 -timeout 120m -v ./pkg/activate/model -run 'TestHolds|TestEnds|TestAround' -args -long
 
 property: deps-test build ## people and machines in random orders, a minute for each five seeds (SEED=1 COUNT=36 LENGTH=24; STEPS=1,4: only those)
