@@ -266,7 +266,7 @@ var (
 func explain(e *EvalError) error {
 	if f := missingFile.FindStringSubmatch(e.Message); f != nil && !filepath.IsAbs(f[1]) {
 		e.Message = "there is no file " + f[1]
-		return hinted(e, "git add "+f[1]+" && git commit   (what is not committed is not deployed)")
+		return hinted(e, "git add "+f[1]+" && git commit   # what is not committed is not deployed")
 	}
 	if missingChannel.MatchString(e.Message) {
 		return hinted(e, "set network.nixpkgs to the nixpkgs that this network uses, e.g. a fetchTarball with a fixed revision")

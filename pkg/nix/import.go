@@ -40,7 +40,7 @@ func (n *Nix) ImportFrom(ctx context.Context, tool, dir, file, nixpkgs string) (
 	}})
 	var e *EvalError
 	if errors.As(err, &e) && missingChannel.MatchString(e.Message) {
-		return nil, hinted(e, "git deploy import --nixpkgs ./nixpkgs "+tool+" "+file+"    (any Nix expression for a nixpkgs)")
+		return nil, hinted(e, "git deploy import --nixpkgs ./nixpkgs "+tool+" "+file+"   # any Nix expression for a nixpkgs")
 	}
 	if err != nil {
 		return nil, err

@@ -34,7 +34,7 @@ func (h *helper) resolve(ctx context.Context) (transport.Address, error) {
 	}
 	unknown := func(err error) error {
 		return fail.New(fail.Usage, fmt.Errorf("no address is known for the node %q: %w", name, err),
-			"git deploy remotes   (makes remotes for all nodes of the network)", fmt.Sprintf("git deploy add %s ADDRESS", name))
+			"git deploy remotes   # makes remotes for all nodes of the network", fmt.Sprintf("git deploy add %s ADDRESS", name))
 	}
 	if h.repo == nil {
 		return transport.Address{}, unknown(errors.New("there is no repository here"))

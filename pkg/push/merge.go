@@ -28,8 +28,8 @@ func (d *deployment) checkNetwork(objects *gitrepo.Objects) error {
 	_, _, data, err := objects.Read(commit + ":" + network.IDFile)
 	if errors.Is(err, gitrepo.ErrNotFound) {
 		return fail.New(fail.Failed, fmt.Errorf("commit %s is not of a network: it has no file %s", gitrepo.Short(commit), network.IDFile),
-			"git deploy init NAME   (makes this repository a network)",
-			fmt.Sprintf("git fetch %s   (brings the network %q that the node belongs to)", h.nameOrURL(), want.Name))
+			"git deploy init NAME   # makes this repository a network",
+			fmt.Sprintf("git fetch %s   # brings the network %q that the node belongs to", h.nameOrURL(), want.Name))
 	}
 	if err != nil {
 		return err
@@ -42,8 +42,8 @@ func (d *deployment) checkNetwork(objects *gitrepo.Objects) error {
 		return nil
 	}
 	return fail.New(fail.Failed, fmt.Errorf("%s belongs to the network %q (id %s), this repository is another one (id %s)", h.called(), want.Name, want.ID, id),
-		fmt.Sprintf("git clone %s   (gets the network of the node)", h.address.String()),
-		fmt.Sprintf("git deploy adopt %s ADDRESS   (gives the node to this network)", h.called()))
+		fmt.Sprintf("git clone %s   # gets the network of the node", h.address.String()),
+		fmt.Sprintf("git deploy adopt %s ADDRESS   # gives the node to this network", h.called()))
 }
 
 // integrate merges what the node has into the user's commit, in the object
@@ -107,7 +107,7 @@ func (d *deployment) unrelated(m integration, err error) error {
 		return fail.New(fail.Failed, fmt.Errorf("this clone is shallow, and the commit at which %s and it part is not in it", d.h.called()),
 			"git fetch --unshallow "+d.h.nameOrURL())
 	}
-	return fail.New(fail.Conflict, err, fmt.Sprintf("git merge --allow-unrelated-histories %s   (if both are the same network)", gitrepo.Short(m.tip)))
+	return fail.New(fail.Conflict, err, fmt.Sprintf("git merge --allow-unrelated-histories %s   # if both are the same network", gitrepo.Short(m.tip)))
 }
 
 // merge makes the commit that has both sides' changes; with force it has the

@@ -120,11 +120,11 @@ func (h *helper) checkNode() error {
 	if expected == "" || is == "" || expected == is {
 		return nil
 	}
-	hints := []string{fmt.Sprintf("git deploy add %s NEW-ADDRESS   (if %s has moved)", expected, expected)}
+	hints := []string{fmt.Sprintf("git deploy add %s NEW-ADDRESS   # if %s has moved", expected, expected)}
 	if h.remote != "" {
-		hints = append(hints, fmt.Sprintf("git config remote.%s.deployNode %s   (if you do mean %s)", h.remote, is, is))
+		hints = append(hints, fmt.Sprintf("git config remote.%s.deployNode %s   # if you do mean %s", h.remote, is, is))
 	} else {
-		hints = append(hints, fmt.Sprintf("git push node::%s   (if you do mean %s)", is, is))
+		hints = append(hints, fmt.Sprintf("git push node::%s   # if you do mean %s", is, is))
 	}
 	return fail.New(fail.Failed, fmt.Errorf("the host at this address is the node %q and not %q: another machine may have got its address", is, expected), hints...)
 }

@@ -77,9 +77,9 @@ func hints(e *UnreachableError) []string {
 		if len(e.Pinned) > 0 {
 			return []string{fmt.Sprintf("another machine may have this address; if %s really has a new key, forget the old one and add it again: ssh-keygen -R %s -f known_hosts && git deploy add %s %s", e.Alias, e.Alias, e.Alias, Destination(e.Addr))}
 		}
-		return []string{ssh + "   (shows the key, and asks whether to trust it)"}
+		return []string{ssh + "   # shows the key, and asks whether to trust it"}
 	case AuthFailed:
-		return []string{ssh + "   (must log in without a password)"}
+		return []string{ssh + "   # must log in without a password"}
 	case NoSuchHost, Refused, TimedOut, NoRoute, Closed, NoSSH, OtherReason:
 		return []string{ssh + " true"}
 	}
