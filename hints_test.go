@@ -17,7 +17,7 @@ func TestHintsCanBeTyped(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)
 	}
-	remark := regexp.MustCompile(`  +\(`)
+	remark := regexp.MustCompile(`[^\s"]  +\(`)
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {
 			continue

@@ -325,8 +325,10 @@ func (n *machine) outcomes(records []gitrepo.Record) {
 func (n *machine) runs(branch string, records []gitrepo.Record) {
 	running, _ := os.Readlink(n.layout.CurrentSystem())
 	if branch == "" {
-		// Where nothing ran before there is nothing to put back, and it says so.
-		if running != "" && (len(records) == 0 || records[len(records)-1].Outcome != event.RollbackFailed) {
+		// Where nothing ran before there is nothing to put back, and it says so. What
+		// stayed is then what the next failure puts back.
+		stayed := func(r gitrepo.Record) bool { return r.Outcome == event.RollbackFailed }
+		if running != "" && !slices.ContainsFunc(records, stayed) {
 			fail("%s has no branch, and runs %s", n.name, running)
 		}
 		return
