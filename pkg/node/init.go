@@ -3,10 +3,10 @@ package node
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/git-deploy/git-deploy/pkg/bundle"
@@ -30,7 +30,7 @@ type InitOptions struct {
 // InitResult is what the deployer needs to know afterwards.
 type InitResult struct {
 	HostKeys []string `json:"hostKeys"`           // as in ssh_host_*_key.pub
-	Created  bool     `json:"created"`            // there was no repository
+	Created  bool     `json:"created"`            // this machine was not this node of this network
 	Warnings []string `json:"warnings,omitempty"` // e.g. a hook that is not ours
 }
 
@@ -48,6 +48,10 @@ func Init(ctx context.Context, l statedir.Layout, o InitOptions) (*InitResult, e
 		return nil, err
 	}
 	want := File{Version: FileVersion, Network: o.Network, Node: o.Node, Branch: o.Branch, Scope: o.Scope}
+	before, err := members(l)
+	if err != nil {
+		return nil, err
+	}
 	if !o.Adopt {
 		if err := refuseOther(l, want); err != nil {
 			return nil, err
@@ -72,16 +76,12 @@ func Init(ctx context.Context, l statedir.Layout, o InitOptions) (*InitResult, e
 	if err := installTool(l, o.Tool); err != nil {
 		return nil, fmt.Errorf("install %s: %w", l.Tool(), err)
 	}
-	res := &InitResult{}
+	res := &InitResult{Created: !slices.ContainsFunc(before, func(f File) bool { return f.Network == want.Network && f.Node == want.Node })}
 	dir := l.Repo(o.Network.Name)
-	if _, err := os.Stat(filepath.Join(dir, "HEAD")); errors.Is(err, os.ErrNotExist) {
-		res.Created = true
-	}
 	if err := initRepo(ctx, dir, o.Branch); err != nil {
 		return nil, err
 	}
 	n := &Node{File: want, Layout: l}
-	var err error
 	if n.Repo, err = gitrepo.OpenBare(dir); err != nil {
 		return nil, err
 	}
