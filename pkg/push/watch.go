@@ -144,7 +144,8 @@ func (w *watch) run(ctx context.Context) (event.Event, error) {
 				w.last = e
 			}
 			w.mine.note(w.seq)
-			w.activating = w.activating || e.Step == event.Switch || e.Step == event.Reboot
+			// The same system again is not switched to, but checked and confirmed.
+			w.activating = w.activating || e.Step == event.Switch || e.Step == event.Reboot || e.Step == event.Health && e.Kind == event.StepStarted
 			w.reboots(e)
 			deadline = nil
 			if sendErr != nil && !w.activating {

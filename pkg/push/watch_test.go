@@ -231,24 +231,27 @@ func TestWatchSeesTheOutcomeOfALogThatBeganAnew(t *testing.T) {
 }
 
 func TestWatchGivesUpOnALostNode(t *testing.T) {
-	s := newStage()
-	limits := hasty
-	limits.tell = 20 * time.Millisecond
-	_, err, got := show(t, s, &watch{confirm: true, limits: limits}, func() {
-		s.emit(step(event.StepStarted, event.Switch))
-		s.until(t, "seen", func() bool { return s.seen > 0 })
-		s.change(func() { s.cut = 2 })
-	})
-	var unknown *unknownError
-	if fail.CodeOf(err) != fail.Unreachable || !errors.As(err, &unknown) || !strings.Contains(err.Error(), "out of reach") ||
-		!strings.Contains(err.Error(), "last seen: switch, which had begun\nit goes on by itself") {
-		t.Errorf("%v", err)
-	}
-	if diff := cmp.Diff([]string{"git deploy status --fetch web", "git deploy follow web"}, fail.HintsOf(err)); diff != "" {
-		t.Error(diff)
-	}
-	if len(got) != 2 || got[1].Kind != event.Warning || !strings.Contains(got[1].Message, "web is out of reach") || !strings.Contains(got[1].Message, "reconnecting, for up to 0.3s") {
-		t.Errorf("said %+v", got)
+	// The same system again is not switched to; its checks come first.
+	for _, at := range []event.Step{event.Switch, event.Health} {
+		s := newStage()
+		limits := hasty
+		limits.tell = 20 * time.Millisecond
+		_, err, got := show(t, s, &watch{confirm: true, limits: limits}, func() {
+			s.emit(step(event.StepStarted, at))
+			s.until(t, "seen", func() bool { return s.seen > 0 })
+			s.change(func() { s.cut = 2 })
+		})
+		var unknown *unknownError
+		if fail.CodeOf(err) != fail.Unreachable || !errors.As(err, &unknown) || !strings.Contains(err.Error(), "out of reach") ||
+			!strings.Contains(err.Error(), "last seen: "+string(at)+", which had begun\nit goes on by itself") {
+			t.Errorf("%v", err)
+		}
+		if diff := cmp.Diff([]string{"git deploy status --fetch web", "git deploy follow web"}, fail.HintsOf(err)); diff != "" {
+			t.Error(diff)
+		}
+		if len(got) != 2 || got[1].Kind != event.Warning || !strings.Contains(got[1].Message, "web is out of reach") || !strings.Contains(got[1].Message, "reconnecting, for up to 0.3s") {
+			t.Errorf("said %+v", got)
+		}
 	}
 }
 
