@@ -364,8 +364,10 @@ func TestCopyTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = f.Close() }()
-	if err := n.Import(t.Context(), f); err != nil {
-		t.Fatal(err)
+	imported := exec.Command(asked[2][0], asked[2][1:]...)
+	imported.Stdin = f
+	if out, err := imported.CombinedOutput(); err != nil {
+		t.Fatalf("%q: %v: %s", asked[2], err, out)
 	}
 	if valid, err := n.ValidPath(t.Context(), path); !valid || err != nil {
 		t.Errorf("imported, but %v, %v", valid, err)

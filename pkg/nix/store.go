@@ -95,7 +95,7 @@ func missingThere(ctx context.Context, run Runner, paths, closure []string) ([]s
 	return slices.DeleteFunc(slices.Clone(closure), func(p string) bool { return !there[p] }), nil
 }
 
-// send streams `nix-store --export` here into `nix-store --import` there.
+// send streams `nix-store --export` here into importArgv there.
 func (n *Nix) send(ctx context.Context, run Runner, paths []string, total int64) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -113,7 +113,7 @@ func (n *Nix) send(ctx context.Context, run Runner, paths []string, total int64)
 		defer close(reported)
 		n.reportBytes(done, count, total)
 	}()
-	err := run(ctx, ImportArgv(), r, io.Discard)
+	err := run(ctx, importArgv, r, io.Discard)
 	_ = r.CloseWithError(io.ErrClosedPipe)
 	close(done)
 	<-reported
@@ -159,8 +159,10 @@ func (c *counting) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// ImportArgv is the command that reads what Export writes.
-func ImportArgv() []string { return []string{"nix-store", "--import"} }
+// importArgv reads what Export writes. Nix calls a path valid before its files are
+// on the disk: a power cut would leave empty ones that nobody copies again. The
+// option has each on the disk first (a sync a path).
+var importArgv = []string{"nix-store", "--import", "--sync-before-registering"}
 
 // Export writes paths, in the order of their references, to w.
 func (n *Nix) Export(ctx context.Context, paths []string, w io.Writer) error {
@@ -170,9 +172,4 @@ func (n *Nix) Export(ctx context.Context, paths []string, w io.Writer) error {
 		}
 	}
 	return proc.Run(ctx, proc.Cmd{Argv: append([]string{"nix-store", "--export"}, paths...), Stdout: w})
-}
-
-// Import reads what Export wrote.
-func (n *Nix) Import(ctx context.Context, r io.Reader) error {
-	return proc.Run(ctx, proc.Cmd{Argv: ImportArgv(), Stdin: r, Stdout: io.Discard})
 }

@@ -391,7 +391,7 @@ func TestNixCopies(t *testing.T) {
 	if err := tr.Run(t.Context(), Command{Argv: []string{"nix-store", "--export", path}, Stdout: &export}); err != nil || !bytes.Contains(export.Bytes(), []byte(path)) {
 		t.Fatalf("export: %d bytes, %v", export.Len(), err)
 	}
-	if err := tr.Run(t.Context(), Command{Argv: []string{"nix-store", "--import"}, Stdin: bytes.NewReader(export.Bytes())}); err != nil {
+	if err := tr.Run(t.Context(), Command{Argv: []string{"nix-store", "--import", "--sync-before-registering"}, Stdin: bytes.NewReader(export.Bytes())}); err != nil {
 		t.Errorf("import: %v", err)
 	}
 	if n := h.proxy.count.Load(); n != 1 {

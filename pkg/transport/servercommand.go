@@ -81,7 +81,7 @@ func nixStore(args []string) bool {
 		}
 	}
 	switch strings.Join(flags, " ") {
-	case "--serve", "--serve --write", "--import":
+	case "--serve", "--serve --write", "--import", "--import --sync-before-registering":
 		return len(paths) == 0
 	case "--export", "--check-validity", "--check-validity --print-invalid", "--query --requisites", "-qR", "--query --hash", "--realise", "-r":
 		return len(paths) > 0
