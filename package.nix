@@ -23,7 +23,7 @@ buildGoModule {
     ];
   };
   # The NAR hash of `go mod vendor`; `make generate` writes it, a test keeps it.
-  vendorHash = "sha256-8CpzwtOl1SxkLZ99c4MiFqQnEzjcGcA+qTpMFvUPz0I=";
+  vendorHash = "sha256-bRdIr30iOeZIbCoixL+9g22eSsj69NIizQBPY/omUJI=";
   subPackages = [
     "cmd/git-deploy"
     "cmd/git-remote-node"

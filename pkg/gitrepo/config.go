@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/git-deploy/git-deploy/pkg/proc"
 )
 
@@ -106,17 +108,17 @@ func (r *Repo) LocalConfig(ctx context.Context, key string) (string, error) {
 // SetConfig replaces all values of key in the repository's own configuration; without values the key is removed.
 func (r *Repo) SetConfig(ctx context.Context, key string, values ...string) error {
 	if len(values) == 0 {
-		err := r.run(ctx, proc.Cmd{}, "config", "--local", "--unset-all", key)
+		err := r.configure(ctx, "--unset-all", key)
 		if proc.ExitCode(err) == 5 { // was not set
 			return nil
 		}
 		return wrapConfig(key, err)
 	}
-	if err := r.run(ctx, proc.Cmd{}, "config", "--local", "--replace-all", key, values[0]); err != nil {
+	if err := r.configure(ctx, "--replace-all", key, values[0]); err != nil {
 		return wrapConfig(key, err)
 	}
 	for _, v := range values[1:] {
-		if err := r.run(ctx, proc.Cmd{}, "config", "--local", "--add", key, v); err != nil {
+		if err := r.configure(ctx, "--add", key, v); err != nil {
 			return wrapConfig(key, err)
 		}
 	}
@@ -125,12 +127,32 @@ func (r *Repo) SetConfig(ctx context.Context, key string, values ...string) erro
 
 // RemoveConfigSection removes a section such as "remote.web"; it may be absent.
 func (r *Repo) RemoveConfigSection(ctx context.Context, section string) error {
-	err := r.run(ctx, proc.Cmd{}, "config", "--local", "--remove-section", section)
+	err := r.configure(ctx, "--remove-section", section)
 	if strings.Contains(proc.Stderr(err), "no such section") || strings.Contains(proc.Stderr(err), "No such section") {
 		return nil
 	}
 	return wrapConfig(section, err)
 }
+
+// configure changes the repository's own configuration. While another git does
+// so git refuses at once, and a change takes milliseconds.
+func (r *Repo) configure(ctx context.Context, args ...string) error {
+	change := func() (struct{}, error) {
+		err := r.run(ctx, proc.Cmd{}, append([]string{"config", "--local"}, args...)...)
+		if err != nil && !strings.Contains(proc.Stderr(err), "could not lock config file") {
+			err = backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	}
+	_, err := backoff.Retry(ctx, change, backoff.WithBackOff(&backoff.ExponentialBackOff{
+		InitialInterval: 10 * time.Millisecond, RandomizationFactor: 0.5, Multiplier: 1.5, MaxInterval: 100 * time.Millisecond,
+	}), backoff.WithMaxElapsedTime(configLock))
+	return err
+}
+
+// configLock is how long another git may keep the configuration locked: one
+// that was killed keeps it for ever.
+const configLock = 5 * time.Second
 
 func wrapConfig(key string, err error) error {
 	if err == nil {

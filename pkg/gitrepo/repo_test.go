@@ -3,11 +3,14 @@ package gitrepo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/git-deploy/git-deploy/internal/testenv"
 )
@@ -293,6 +296,21 @@ func TestConfig(t *testing.T) {
 		if err := r.RemoveConfigSection(ctx, "remote.Web.1"); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// git refuses at once while another git has the configuration locked.
+func TestConfigOfManyAtOnce(t *testing.T) {
+	r, dir := newRepo(t)
+	var all errgroup.Group
+	for i := range 16 {
+		all.Go(func() error { return r.SetConfig(t.Context(), fmt.Sprintf("remote.n%d.url", i), "node://web") })
+	}
+	if err := all.Wait(); err != nil {
+		t.Error(err)
+	}
+	if got := strings.Count(git(t, dir, "config", "--get-regexp", `^remote\.n`), "node://web"); got != 16 {
+		t.Errorf("%d remotes", got)
 	}
 }
 

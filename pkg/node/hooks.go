@@ -44,6 +44,7 @@ func (n *Node) restoreHooks(ctx context.Context, s *hooks.State) error {
 			return err
 		case set == "":
 			// Whoever set it for all repositories did not mean this one, which can do without.
+			n.dropStaleLocks()
 			if err := n.Repo.SetConfig(ctx, hooksPath, dir); err != nil {
 				return err
 			}

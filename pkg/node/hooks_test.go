@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/git-deploy/git-deploy/internal/testenv"
 	"github.com/git-deploy/git-deploy/pkg/statedir"
@@ -56,7 +57,12 @@ func TestHelloLooksAtTheHooks(t *testing.T) {
 		{name: "one gone", do: func() { must(os.Remove(pre)) }, restored: []string{"pre-receive"}},
 		{name: "not executable", do: func() { must(os.Chmod(post, 0o644)) }, restored: []string{"post-receive"}},
 		{name: "older", do: func() { write(t, pre, "#!/bin/sh\nexec /old/git-deploy hook pre-receive \"$@\"\n") }, restored: []string{"pre-receive"}},
-		{name: "all repositories have other hooks", do: func() { config("--global", "core.hooksPath", elsewhere) }, restored: []string{"core.hooksPath"}},
+		{name: "all repositories have other hooks, and a git died", do: func() {
+			config("--global", "core.hooksPath", elsewhere)
+			lock, past := filepath.Join(repo, "config.lock"), time.Now().Add(-2*staleLock)
+			write(t, lock, "")
+			must(os.Chtimes(lock, past, past))
+		}, restored: []string{"core.hooksPath"}},
 		{name: "other hooks here", do: func() { config("core.hooksPath", elsewhere) }, problem: "leads git to " + elsewhere, hint: "config --unset-all core.hooksPath"},
 		{name: "other hooks here that call ours", do: func() {
 			for _, name := range []string{"pre-receive", "post-receive"} {

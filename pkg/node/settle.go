@@ -338,10 +338,10 @@ func (n *Node) afterBoot(ctx context.Context, refs map[string]string) (bool, err
 const staleLock = 10 * time.Second
 
 // dropStaleLocks removes the lock files of a git that died, which would keep
-// refs from ever moving again. Only holders of the node's lock write below
+// refs and settings as they are for ever. Only holders of the node's lock write below
 // refs/deploy; the others are a pusher's as well, who holds them for an instant.
 func (n *Node) dropStaleLocks() {
-	for _, pattern := range []string{RefPrefix + "*.lock", RefFailed + "*.lock", n.Ref() + ".lock", "packed-refs.lock", "HEAD.lock"} {
+	for _, pattern := range []string{RefPrefix + "*.lock", RefFailed + "*.lock", n.Ref() + ".lock", "packed-refs.lock", "HEAD.lock", "config.lock"} {
 		files, _ := filepath.Glob(filepath.Join(n.Repo.GitDir, pattern))
 		for _, file := range files {
 			st, err := os.Stat(file)
