@@ -1,5 +1,10 @@
 # nodes: the machines of the network.
-{ lib, config, ... }:
+{
+  lib,
+  config,
+  options,
+  ...
+}:
 let
   inherit (lib) mkOption types;
   inherit (config._internal) compat;
@@ -22,5 +27,10 @@ in
       }
     '';
     description = "The machines of the network, by name.";
+  };
+
+  config.warnings = import ../lib/misspelled.nix {
+    inherit lib;
+    inherit (options) nodes;
   };
 }

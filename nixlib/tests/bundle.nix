@@ -205,4 +205,21 @@ in
     expr = (bundle [ { warnings = [ "of all" ]; nodes.web.configuration.warnings = [ "mind" ]; } ]).warnings;
     expected = [ "of all" "mind" ];
   };
+
+  misspelledNodes = {
+    expr = (bundle [
+      { _file = "/net/nodes"; nodes = { web.deploy.host = "a"; web1 = { ... }: { }; mail.deploy.tags = [ "mail" ]; }; }
+      { _file = "/net/x.nix"; nodes.wbe.configuration = { }; nodes.mail.configuration = { }; nodes.web2.configuration = { }; nodes.db.configuration = { }; }
+    ]).warnings;
+    expected = lib.optional (lib.strings ? levenshtein)
+      "nodes.wbe is set in /net/x.nix alone, which says nothing but its configuration: did you mean nodes.web? If it is a node of its own, write nodes.wbe.deploy.host = \"wbe\";";
+  };
+  nodesOfTheirOwn = {
+    expr = (bundle [
+      { _file = "/net/nodes"; nodes.web.deploy.host = "a"; }
+      { _file = "/net/x.nix"; nodes.wbe = { configuration = { }; deploy.host = "wbe"; }; nodes.wbc.configuration = { }; }
+      { _file = "/net/y.nix"; nodes.wbc.configuration = { }; }
+    ]).warnings;
+    expected = [ ];
+  };
 }
