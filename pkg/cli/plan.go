@@ -181,12 +181,30 @@ func printPlan(c *cli.Context, nodes []plan.Node) error {
 			if n.Diff != nil {
 				err = errors.Join(err, ui.PrintClosure(c.App.Writer, n.Node, n.Diff))
 			}
-			if n.State == plan.Unknown {
-				fmt.Fprintf(c.App.ErrWriter, "git-deploy: %s: %s\n", ui.Clean(n.Node), n.Reason)
-			}
 		}
 	}
+	explainUnknown(c, nodes)
 	return err
+}
+
+// explainUnknown says what a line of the table has no room for, once for all nodes of which it is true.
+func explainUnknown(c *cli.Context, nodes []plan.Node) {
+	type cause struct{ reason, hint string }
+	of := map[cause][]string{}
+	var causes []cause
+	for _, n := range nodes {
+		if n.State != plan.Unknown || n.Hint == "" && !strings.Contains(n.Reason, "\n") && !c.Bool("verbose") {
+			continue
+		}
+		why := cause{n.Reason, n.Hint}
+		if of[why] == nil {
+			causes = append(causes, why)
+		}
+		of[why] = append(of[why], n.Node)
+	}
+	for _, why := range causes {
+		ui.Error(c.App.ErrWriter, "git-deploy", fail.New(fail.Failed, fmt.Errorf("%s: %s", strings.Join(of[why], ", "), why.reason), strings.Split(why.hint, "\n")...))
+	}
 }
 
 // planCode is the exit code: what could not be found out is a failure.

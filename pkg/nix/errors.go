@@ -271,6 +271,9 @@ func explain(e *EvalError) error {
 	if missingChannel.MatchString(e.Message) {
 		return hinted(e, "set network.nixpkgs to the nixpkgs that this network uses, e.g. a fetchTarball with a fixed revision")
 	}
+	if hints := explainUnknownOption(e); hints != nil {
+		return hinted(e, hints...)
+	}
 	return e
 }
 

@@ -120,7 +120,7 @@ func (p *logParser) Line(line []byte) {
 
 func (p *logParser) plainLine(line string) {
 	line = clean(line)
-	if strings.TrimSpace(line) == "" {
+	if strings.TrimSpace(line) == "" || strings.HasPrefix(line, "(use '--show-trace'") {
 		return
 	}
 	if len(p.plain) == maxPlain {

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/git-deploy/git-deploy/pkg/event"
+	"github.com/git-deploy/git-deploy/pkg/fail"
 	"github.com/git-deploy/git-deploy/pkg/gitrepo"
 	"github.com/git-deploy/git-deploy/pkg/network"
 	"github.com/git-deploy/git-deploy/pkg/nix"
@@ -44,6 +45,7 @@ type Node struct {
 	Node    string `json:"node"`
 	State   State  `json:"state"`
 	Reason  string `json:"reason,omitempty"` // why it is unknown
+	Hint    string `json:"hint,omitempty"`   // what helps then, a line each
 	Commit  string `json:"commit,omitempty"` // that is to be deployed
 	Merge   bool   `json:"merge"`            // it would be merged with what the node has
 	Tree    string `json:"tree,omitempty"`   // what would be evaluated on the node
@@ -170,7 +172,7 @@ func (p *planning) compare(ctx context.Context, n *Node) error {
 		return ctx.Err()
 	}
 	if err != nil {
-		n.State, n.Reason = Unknown, err.Error()
+		n.State, n.Reason, n.Hint = Unknown, err.Error(), strings.Join(fail.HintsOf(err), "\n")
 		return nil
 	}
 	running := n.Running
