@@ -197,6 +197,7 @@ func TestInstantiateAndRealise(t *testing.T) {
 }
 
 func TestCancelledBuildStops(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir()) // Nix leaves the build's folder
 	dir := network(t, map[string]string{"network.nix": `{ slow = mk: mk "slow" "echo started; while :; do :; done"; }`})
 	ctx, cancel := context.WithCancel(t.Context())
 	n := New(event.SinkFunc(func(e event.Event) {
