@@ -21,6 +21,8 @@ pkgs.mkShell {
     pkgs.wireguard-tools
     pkgs.restic
     pkgs.nsd
+    pkgs.prometheus
+    pkgs.prometheus-node-exporter
     pkgs.util-linux
     pkgs.zsh
   ];
