@@ -220,7 +220,7 @@ func reportFindings(c *cli.Context, findings []finding) error {
 		}
 	} else {
 		tones := map[string]ui.Tone{"ok": ui.Good, "warning": ui.Warn, "error": ui.Bad}
-		table := ui.Table{Columns: []ui.Column{{}, {}, {}, {Min: 30}}}
+		table := ui.Table{Columns: []ui.Column{{}, {}, {}, {Min: 30, Wrap: true}}}
 		for _, f := range findings {
 			where := f.Node
 			if where == "" {

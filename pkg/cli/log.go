@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sort"
 	"strings"
 	"time"
@@ -99,15 +98,17 @@ func logOf(ctx context.Context, repo *gitrepo.Repo, remotes []network.Remote, n 
 }
 
 func printEntry(c *cli.Context, e network.Entry) {
-	style := ui.StyleOf(c.App.Writer, os.Environ())
+	style := ui.AnswerStyle(c.App.Writer)
 	tone := ui.Good
 	if !e.Outcome.OK() {
 		tone = ui.Bad
 	}
-	fmt.Fprintf(c.App.Writer, "%s  %s  %s  %s %s\n",
-		e.Finished.Local().Format("2006-01-02 15:04:05"),
-		style.Paint(ui.Strong, ui.Clean(e.Node)), style.Paint(tone, ui.Clean(string(e.Outcome))),
-		gitrepo.Short(e.Commit), ui.Clean(e.Summary))
+	when, node, outcome, commit := e.Finished.Local().Format("2006-01-02 15:04:05"), ui.Clean(e.Node), ui.Clean(string(e.Outcome)), gitrepo.Short(e.Commit)
+	left := 0
+	if style.Width > 0 {
+		left = max(style.Width-1-ui.Width(when+node+outcome+commit)-len("      ")-1, 8)
+	}
+	fmt.Fprintf(c.App.Writer, "%s  %s  %s  %s %s\n", when, style.Paint(ui.Strong, node), style.Paint(tone, outcome), commit, style.Line(e.Summary, left))
 	var facts []string
 	if e.Action != "switch" {
 		facts = append(facts, "action "+e.Action)
@@ -119,9 +120,10 @@ func printEntry(c *cli.Context, e network.Entry) {
 		facts = append(facts, "from "+e.From)
 	}
 	facts = append(facts, "took "+ui.FormatDuration(e.Finished.Sub(e.Started).Round(time.Millisecond)), e.Deployment)
-	fmt.Fprintf(c.App.Writer, "    %s\n", style.Paint(ui.Faint, ui.Clean(strings.Join(facts, ", "))))
+	const indent = "    "
+	fmt.Fprint(c.App.Writer, style.Paint(ui.Faint, style.Paragraph(indent, indent, strings.Join(facts, ", "))))
 	if e.Reason != "" {
-		fmt.Fprintf(c.App.Writer, "    %s\n", ui.Clean(e.Reason))
+		fmt.Fprint(c.App.Writer, style.Paragraph(indent, indent, e.Reason))
 	}
 }
 

@@ -149,7 +149,7 @@ func (s *counter) clear() {
 
 func printPlan(c *cli.Context, nodes []plan.Node) error {
 	style := ui.AnswerStyle(c.App.Writer)
-	table := ui.Table{Columns: []ui.Column{{Title: "NODE"}, {Title: "PLAN"}, {Title: "RUNS"}, {Title: "DIFFERENCE", Min: 20}}}
+	table := ui.Table{Columns: []ui.Column{{Title: "NODE"}, {Title: "PLAN"}, {Title: "RUNS"}, {Title: "DIFFERENCE", Min: 20, Wrap: true}}}
 	for _, n := range nodes {
 		state, why := ui.Cell{Text: string(n.State)}, ui.Cell{Tone: ui.Faint}
 		switch n.State {

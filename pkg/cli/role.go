@@ -10,6 +10,7 @@ import (
 
 	"github.com/git-deploy/git-deploy/pkg/node"
 	"github.com/git-deploy/git-deploy/pkg/statedir"
+	"github.com/git-deploy/git-deploy/pkg/ui"
 )
 
 // role is what this machine is: it can deploy from here, it is deployed to, both or neither.
@@ -78,6 +79,9 @@ func roleHere(c *cli.Context) (*role, error) {
 }
 
 func (r *role) print(w io.Writer) {
+	fact := func(format string, args ...any) {
+		fmt.Fprint(w, ui.AnswerStyle(w).Paragraph("    ", "    ", fmt.Sprintf(format, args...)))
+	}
 	isNode := len(r.Nodes) > 0 || r.Hidden
 	switch {
 	case r.Clone != "" && isNode:
@@ -90,12 +94,12 @@ func (r *role) print(w io.Writer) {
 		fmt.Fprintln(w, "This machine is neither a deployment node (here) nor a network node.")
 	}
 	if r.Clone != "" {
-		fmt.Fprintf(w, "    %s is a clone of the network with the id %s\n", r.Clone, r.Network)
+		fact("%s is a clone of the network with the id %s", r.Clone, r.Network)
 	}
 	for _, n := range r.Nodes {
-		fmt.Fprintf(w, "    node %s of network %s, which owns its %s\n", n.Node, n.Network, n.Owns)
+		fact("node %s of network %s, which owns its %s", n.Node, n.Network, n.Owns)
 	}
 	if r.Hidden {
-		fmt.Fprintln(w, "    of which networks, only root may see: sudo git deploy role")
+		fact("of which networks, only root may see: sudo git deploy role")
 	}
 }

@@ -41,6 +41,17 @@ short
 			t.Errorf("%+v:\n%s", c.style, got)
 		}
 	}
+	reasons := &Table{Columns: []Column{{}, {Min: 20, Wrap: true}}}
+	reasons.Add(Cell{"web", Strong}, Cell{"cannot reach web: ssh: Could not resolve hostname", Bad})
+	reasons.Add(Cell{"db", Strong}, Cell{"ok", Good})
+	for width, want := range map[int]string{
+		0:  "web  cannot reach web: ssh: Could not resolve hostname\ndb   ok\n",
+		30: "web  cannot reach web: ssh:\n     Could not resolve\n     hostname\ndb   ok\n",
+	} {
+		if got := reasons.Format(Style{UTF8: true, Width: width}); got != want {
+			t.Errorf("%d columns:\n%s", width, got)
+		}
+	}
 	coloured := table.Format(Style{UTF8: true, Color: true})
 	if !strings.Contains(coloured, "\x1b[32mok\x1b[m") {
 		t.Errorf("no colour: %q", coloured)

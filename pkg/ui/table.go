@@ -19,10 +19,13 @@ type Column struct {
 	// Min is how narrow the column may be cut on a narrow terminal; 0: it is
 	// essential and never cut.
 	Min int
+	// Wrap has the last column go on below itself where it would be cut: its
+	// text says something that nothing else does.
+	Wrap bool
 }
 
-// Table is an answer in columns. Rows never wrap and their order stays; a file
-// or a pipe gets everything in full.
+// Table is an answer in columns. The order of rows stays; a file or a pipe gets
+// everything in full, a row a line.
 type Table struct {
 	Columns []Column
 	Rows    [][]Cell
@@ -105,9 +108,15 @@ func (t *Table) shrink(widths []int, limit int) {
 
 func (t *Table) line(s Style, row []Cell, widths []int) string {
 	var b strings.Builder
+	var more []string
+	at := 0
 	for i, c := range row[:min(len(row), len(widths))] {
 		text := c.Text
-		if t.Columns[i].Min > 0 {
+		switch column := t.Columns[i]; {
+		case column.Wrap && i == len(widths)-1:
+			lines := s.wrap(text, widths[i])
+			text, more = lines[0], lines[1:]
+		case column.Min > 0:
 			text = s.cut(text, widths[i])
 		}
 		fill := strings.Repeat(" ", max(0, widths[i]-width(text)))
@@ -120,6 +129,13 @@ func (t *Table) line(s Style, row []Cell, widths []int) string {
 			b.WriteString(columnGap)
 		}
 		b.WriteString(text)
+		if i < len(widths)-1 {
+			at += widths[i] + len(columnGap)
+		}
 	}
-	return strings.TrimRight(b.String(), " ") + "\n"
+	out := strings.TrimRight(b.String(), " ") + "\n"
+	for _, line := range more {
+		out += strings.Repeat(" ", at) + s.Paint(row[len(widths)-1].Tone, line) + "\n"
+	}
+	return out
 }
