@@ -79,9 +79,13 @@ rec {
         let
           lines = lib.splitString "\n" s;
           esc = lib.replaceStrings [ "\\" "\"" "\${" ] [ "\\\\" "\\\"" "\\\${" ];
+          escaped = map (lib.replaceStrings [ "\${" "''" ] [ "''\${" "'''" ]) lines;
+          start = "\n${ind}  ";
+          # The quotes after a last newline stand on a line of their own.
+          end = if lib.last lines == "" then "\n${ind}" else start + lib.last escaped;
         in
         if multiline && builtins.length lines > 1 then
-          "''\n${ind}  ${concatStringsSep "\n${ind}  " (map (lib.replaceStrings [ "\${" "''" ] [ "''\${" "'''" ]) lines)}''"
+          "''${start}${concatStringsSep start (lib.init escaped)}${end}''"
         else
           "\"${lib.replaceStrings [ "\n" ] [ "\\n" ] (esc s)}\"";
     in

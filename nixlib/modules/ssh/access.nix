@@ -1,5 +1,5 @@
 # ssh.access.<name>: one permission to log in.
-{ lib }:
+{ lib, compat }:
 let
   inherit (lib) mkOption types;
 in
@@ -28,6 +28,8 @@ in
     to = {
       nodes = mkOption {
         type = types.listOf types.str;
+        default = [ ]; # refused where the permission's name is known
+        defaultText = compat.prose "must be set";
         example = [ "store" ];
         description = "The nodes that let them in.";
       };

@@ -36,7 +36,11 @@ let
     a
     // {
       sources = lookup.named "ssh.access.${n}.from.nodes" a.from.nodes;
-      targets = lookup.named "ssh.access.${n}.to.nodes" a.to.nodes;
+      targets =
+        if a.to.nodes == [ ] then
+          throw "ssh.access.${n}.to.nodes names no nodes: write those that let them in, as in ssh.access.${n}.to.nodes = [ \"${lib.head (builtins.attrNames network.nodes)}\" ];"
+        else
+          lookup.named "ssh.access.${n}.to.nodes" a.to.nodes;
     }
   ) cfg.access;
 

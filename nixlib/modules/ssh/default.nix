@@ -13,7 +13,7 @@ in
 {
   options.ssh = {
     access = mkOption {
-      type = types.attrsOf (types.submodule (import ./access.nix { inherit lib; }));
+      type = types.attrsOf (types.submodule (import ./access.nix { inherit lib compat; }));
       default = { };
       example = compat.literal ''
         {

@@ -127,6 +127,10 @@ in
     case = keysOf { nodes = { web = { }; db.deploy.host = "db.example.org"; }; ssh.access.copy = { from.nodes = [ "db" ]; to.nodes = [ "web" ]; }; };
     wanted = [ "ssh.access.copy.from: there is no public key of root@db, the file ssh/root@db.pub." "ssh root@db.example.org" "ssh-keygen" "> ssh/root@db.pub" ];
   };
+  sshToNobody = {
+    case = keysOf { nodes = { web = { }; db = { }; }; ssh.access.copy.from.nodes = [ "db" ]; };
+    wanted = [ "ssh.access.copy.to.nodes names no nodes: write those that let them in, as in ssh.access.copy.to.nodes = [ \"db\" ];" ];
+  };
   sshMissingHostKey = {
     case = bundle { nodes = { web = { }; db = { }; }; ssh.access.copy = { from.nodes = [ "web" ]; to.nodes = [ "db" ]; }; };
     wanted = [ "ssh.access.copy.to: the host key of db is not known: `git deploy add` writes it to known_hosts; or set ssh.hostKeys.db" ];
