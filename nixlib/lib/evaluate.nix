@@ -30,13 +30,14 @@ let
           type = lib.types.attrs;
           internal = true;
           visible = false;
-          description = "What the evaluation hands to the modules: the root of the repository, the default nixpkgs, and the helpers for module systems of all ages.";
+          description = "What the evaluation hands to the modules: the root of the repository, the network's own modules, the default nixpkgs, and the helpers for module systems of all ages.";
         };
         config = {
           _internal = {
             inherit
               root
               self
+              modules
               defaultNixpkgs
               compat
               arguments
@@ -60,19 +61,20 @@ let
       value
     else
       throw "the network ${config.network.name} fails its own assertions:${lib.concatMapStrings (a: "\n- ${a.message}") failed}";
-  addressed = import ./addresses.nix { inherit lib config; };
+  addressed = nodes: import ./addresses.nix { inherit lib config nodes; };
+  checked = nodes: value: asserted (addressed nodes value);
 in
 {
   inherit config options;
 
-  manifest = asserted (addressed (import ./manifest.nix { inherit lib config; }));
+  manifest = checked (builtins.attrNames config.nodes) (import ./manifest.nix { inherit lib config; });
 
   nodes = mapAttrs (
     name: node:
     {
       inherit (node.evaluation) config options;
       system = node.evaluation.config.system.build.toplevel;
-      bundle = asserted (
+      bundle = checked (import ./neighbours.nix config.nodes options.nodes.definitions name) (
         import ./bundle.nix {
           inherit
             lib

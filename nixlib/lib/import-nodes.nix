@@ -12,29 +12,32 @@ let
     ;
   entries = if pathExists dir then readDir dir else { };
 
+  # Module systems of before submoduleWith read a set as settings and only a
+  # function as a module.
+  module =
+    if lib.types ? submoduleWith then
+      file: { imports = [ file ]; }
+    else
+      file: { ... }: {
+        imports = [ file ];
+      };
+  node = file: name: [
+    {
+      inherit name;
+      value = module file;
+    }
+  ];
+
   nodeOf =
     entry:
     let
       file = dir + "/${entry}";
       name = lib.removeSuffix ".nix" entry;
-      node = name: file: [
-        (
-          let
-            module.imports = [ file ];
-          in
-          {
-            inherit name;
-            # Module systems of before submoduleWith read a set as settings and
-            # only a function as a module.
-            value = if lib.types ? submoduleWith then module else { ... }: module;
-          }
-        )
-      ];
     in
     if entries.${entry} == "directory" then
-      if pathExists (file + "/default.nix") then node entry file else [ ]
+      if pathExists (file + "/default.nix") then node file entry else [ ]
     else if name != entry && name != "" then
-      node name file
+      node file name
     else
       [ ];
 in
