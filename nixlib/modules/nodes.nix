@@ -8,6 +8,17 @@
 let
   inherit (lib) mkOption types;
   inherit (config._internal) compat;
+
+  # Nodes of which a definition may say nothing but the configuration; most networks have none.
+  bare = lib.concatMap (
+    nodes: lib.filter (n: nodes.${n} ? configuration || nodes.${n} ? _type) (builtins.attrNames nodes)
+  ) options.nodes.definitions;
+  declared = import ../lib/declared.nix {
+    inherit lib;
+    inherit (config._internal) modules;
+    inherit (options) nodes;
+    names = bare;
+  };
 in
 {
   options.nodes = mkOption {
@@ -29,8 +40,8 @@ in
     description = "The machines of the network, by name.";
   };
 
-  config.warnings = import ../lib/misspelled.nix {
-    inherit lib;
-    inherit (options) nodes;
+  config = {
+    assertions = lib.optionals (bare != [ ]) declared.assertions;
+    warnings = lib.optionals (bare != [ ]) declared.warnings;
   };
 }

@@ -21,6 +21,17 @@ let
         module
       ];
     }).manifest;
+  # Its nodes with the system of mini.
+  network =
+    modules:
+    mkNetwork {
+      modules = modules ++ [
+        {
+          network = { name = "a"; id = "1"; inherit nixpkgs; };
+          defaults.nixpkgs = ../mini;
+        }
+      ];
+    };
   config = modules: (lib.evalModules { inherit modules; }).config;
   # The bundle of a node with these checks.
   health =
@@ -109,6 +120,25 @@ let
     addressTwice = {
       case = manifest { nodes = { web.deploy.host = "192.0.2.1"; db.deploy = { host = "192.0.2.1"; port = 22; }; }; };
       wanted = [ "two nodes have the same address: - nodes.db.deploy.host and nodes.web.deploy.host are 192.0.2.1:22: give each its own" ];
+    };
+    addressOfAnotherNode = {
+      case = (network [ ({ importNodes, ... }: { imports = [ (importNodes ./fixtures/one-address) ]; }) ]).nodes.web.bundle.text;
+      wanted = [ "two nodes have the same address: - nodes.db.deploy.host and nodes.web.deploy.host are 192.0.2.1:22: give each its own" ];
+    };
+    nameAsAnotherAddress = {
+      case = (network [ { nodes = { web = { }; db.deploy.host = lib.mkForce "web"; }; } ]).nodes.db.bundle.text;
+      wanted = [ "- nodes.db.deploy.host and nodes.web.deploy.host are web:22" ];
+    };
+    undeclaredNode = {
+      case = manifest { nodes = { web.deploy.host = "192.0.2.1"; mail = { }; }; imports = [ ./fixtures/adds.nix ]; };
+      wanted = [
+        "the network test fails its own assertions: - "
+        "/fixtures/adds.nix sets nodes.wbe.configuration, and nothing declares a node wbe (nodes: mail, web): did you mean nodes.web? For a new node, write more than its configuration there, such as nodes.wbe.deploy.host = \"wbe\";"
+      ];
+    };
+    undeclaredNodeOfBundle = {
+      case = (network [ { nodes.web = { }; imports = [ { _file = "/net/a.nix"; nodes.wbe = lib.mkIf true { configuration = { }; }; } ]; } ]).nodes.web.bundle.text;
+      wanted = [ "- /net/a.nix sets nodes.wbe.configuration, and nothing declares a node wbe (nodes: web)" ];
     };
     noSuchNode = {
       case = manifest ({ lookup, ... }: { nodes.web = { }; nodes.db.deploy.user = (lookup.node "wbe").deploy.user; });

@@ -9,8 +9,10 @@ let
     both
     ;
   inherit (lib)
+    attrNames
     mkDefault
     mkForce
+    mkIf
     mkMerge
     mkOption
     types
@@ -29,6 +31,19 @@ in
       };
       nodes = { };
     };
+  };
+  # What declares a node (errors.nix has what does not).
+  declaredByItsSettings = {
+    expr = attrNames (manifest [ { imports = [ { _file = "/net/a.nix"; nodes.web = mkMerge [ { configuration = { }; } { deploy.port = 1; } ]; } ]; } ]).nodes;
+    expected = [ "web" ];
+  };
+  declaredInTheNetworkItself = {
+    expr = attrNames (manifest [ ./fixtures/adds.nix { _file = "/flake.nix"; imports = [ { nodes.web.configuration = { }; } ]; } ]).nodes;
+    expected = [ "wbe" "web" ];
+  };
+  addedToByAModule = {
+    expr = attrNames (manifest [ { nodes.wbe = { }; imports = [ ./fixtures/adds.nix { _file = "/net/a.nix"; nodes.web = mkIf false { configuration = { }; }; } ]; } ]).nodes;
+    expected = [ "wbe" ];
   };
   manifestDefaults = {
     expr = node [ { nodes.web = { }; } ];
