@@ -104,7 +104,7 @@ func TestPushToANodeWithOtherHooks(t *testing.T) {
 	if err := statedir.WriteJSON(l.NodeFile("home"), reply, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.fails(w.clone, []string{"push", "web"}, "refused: refused the push", "hooks/pre-receive is not a hook of git-deploy", "hint: mv it away")
+	w.fails(w.clone, []string{"push", "web"}, "refused: unchanged: it did not take ", "hooks/pre-receive is not a hook of git-deploy", "hint: mv it away")
 	w.equal("branch", w.rev(repo, "main"), first)
 	reply.Hooks = &hooks.State{Restored: []string{"pre-receive", "core.hooksPath"}}
 	if err := statedir.WriteJSON(l.NodeFile("home"), reply, 0o600); err != nil {

@@ -48,7 +48,7 @@ func (s Style) verdictOf(n *node, e event.Event) verdict {
 	case event.DryRun:
 		return good("is unchanged: dry run of " + what)
 	case event.Refused:
-		return bad("refused the push")
+		return bad("is unchanged: it did not take " + what)
 	case event.Failed:
 		switch n.failed {
 		case event.Evaluate:
