@@ -7,9 +7,12 @@ import (
 	"os"
 	"slices"
 
+	"github.com/git-deploy/git-deploy/pkg/bundle"
+	"github.com/git-deploy/git-deploy/pkg/event"
 	"github.com/git-deploy/git-deploy/pkg/fail"
 	"github.com/git-deploy/git-deploy/pkg/gitrepo"
 	"github.com/git-deploy/git-deploy/pkg/network"
+	"github.com/git-deploy/git-deploy/pkg/nix"
 )
 
 // clone is the network's repository that the user is in.
@@ -44,6 +47,23 @@ func openClone(ctx context.Context) (*clone, error) {
 		return nil, err
 	}
 	return &clone{repo, config}, nil
+}
+
+// manifest evaluates the network in the work tree; without one, that of HEAD.
+func (c *clone) manifest(ctx context.Context) (*bundle.Manifest, error) {
+	dir := c.WorkTree
+	if dir == "" {
+		tmp, err := os.MkdirTemp("", "git-deploy-")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(tmp)
+		if err := c.Extract(ctx, "HEAD", tmp); err != nil {
+			return nil, err
+		}
+		dir = tmp
+	}
+	return nix.New(event.Discard).Manifest(ctx, dir)
 }
 
 // commit returns the id of the commit that a person calls rev.

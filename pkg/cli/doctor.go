@@ -12,10 +12,8 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/git-deploy/git-deploy/pkg/event"
 	"github.com/git-deploy/git-deploy/pkg/fail"
 	"github.com/git-deploy/git-deploy/pkg/network"
-	"github.com/git-deploy/git-deploy/pkg/nix"
 	"github.com/git-deploy/git-deploy/pkg/proc"
 	"github.com/git-deploy/git-deploy/pkg/push"
 	"github.com/git-deploy/git-deploy/pkg/ui"
@@ -122,13 +120,13 @@ func examine(ctx context.Context, clone *clone) []finding {
 		findings = append(findings, doubtful("", "identity", "git does not know who you are, so that merges cannot be committed", "git config --global user.name NAME; git config --global user.email MAIL"))
 	}
 	if clone.IsShallow() {
-		findings = append(findings, doubtful("", "history", "the clone is shallow: what a node changed itself may not be mergeable", "git fetch --unshallow"))
+		findings = append(findings, doubtful("", "history", "the clone is shallow: what a node changed itself may not be mergeable", clone.config.Unshallow(network.Group)))
 	}
-	manifest, err := nix.New(event.Discard).Manifest(ctx, clone.WorkTree)
+	manifest, err := clone.manifest(ctx)
 	if err != nil {
 		return append(findings, wrong("", "manifest", err))
 	}
-	findings = append(findings, good("", "manifest", "%d nodes", len(manifest.Nodes)))
+	findings = append(findings, good("", "manifest", "%s", count(len(manifest.Nodes), "node")))
 	wanted, err := network.Remotes(manifest)
 	if err != nil {
 		return append(findings, wrong("", "manifest", err))

@@ -11,9 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/git-deploy/git-deploy/hooks"
-	"github.com/git-deploy/git-deploy/pkg/event"
 	"github.com/git-deploy/git-deploy/pkg/network"
-	"github.com/git-deploy/git-deploy/pkg/nix"
 )
 
 func remotesCommand() *cli.Command {
@@ -68,13 +66,10 @@ func remotesCommand() *cli.Command {
 	}
 }
 
-// syncRemotes makes the clone's remotes what the work tree's manifest says,
+// syncRemotes makes the clone's remotes what the network's manifest says,
 // and returns them and a line for each change.
 func syncRemotes(ctx context.Context, clone *clone, prune bool) ([]network.Remote, []string, error) {
-	if clone.WorkTree == "" {
-		return nil, nil, fmt.Errorf("%s has no work tree to read the network from", clone.GitDir)
-	}
-	manifest, err := nix.New(event.Discard).Manifest(ctx, clone.WorkTree)
+	manifest, err := clone.manifest(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

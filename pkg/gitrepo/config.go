@@ -93,6 +93,15 @@ func (c *Config) Subsections(section, variable string) []string {
 	return names
 }
 
+// Unshallow returns the command that completes a shallow clone: from where it
+// was cloned, which has what it has, or else from remote.
+func (c *Config) Unshallow(remote string) string {
+	if c.Get("remote.origin.url") != "" {
+		remote = "origin"
+	}
+	return "git fetch --unshallow " + remote
+}
+
 // LocalConfig returns the last value of key in the repository's own configuration, or "".
 func (r *Repo) LocalConfig(ctx context.Context, key string) (string, error) {
 	value, err := r.output(ctx, proc.Cmd{}, "config", "--local", "--get", key)

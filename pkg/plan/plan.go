@@ -134,6 +134,9 @@ func (p *planning) aim(ctx context.Context, n *Node, tip string) error {
 	}
 	relation, err := p.Repo.Relate(ctx, n.Commit, tip)
 	if errors.Is(err, gitrepo.ErrUnrelated) {
+		if p.Repo.IsShallow() {
+			return unknown("this clone is shallow, and the commit at which its branch and %s part is not in it", gitrepo.Short(n.Commit))
+		}
 		return unknown("its branch and %s have no commit in common", gitrepo.Short(n.Commit))
 	}
 	if err != nil {

@@ -307,7 +307,7 @@ func TestShallow(t *testing.T) {
 	w.git(s2, "switch", "-q", "--orphan", "x")
 	w.git(s2, "checkout", "-q", "main", "--", ".")
 	w.git(s2, "commit", "-qm", "unrelated")
-	w.fails(s2, []string{"push", "web", "x:main"}, "git fetch --unshallow web")
+	w.fails(s2, []string{"push", "web", "x:main"}, "git fetch --unshallow origin")
 }
 
 func TestKnowledgeOfOthersIsSentAlong(t *testing.T) {

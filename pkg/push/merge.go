@@ -105,7 +105,7 @@ func (d *deployment) integrate(ctx context.Context) (integration, error) {
 func (d *deployment) unrelated(m integration, err error) error {
 	if d.h.repo.IsShallow() {
 		return fail.New(fail.Failed, fmt.Errorf("this clone is shallow, and the commit at which %s and it part is not in it", d.h.called()),
-			"git fetch --unshallow "+d.h.nameOrURL())
+			d.h.config.Unshallow(d.h.nameOrURL()))
 	}
 	return fail.New(fail.Conflict, err, fmt.Sprintf("git merge --allow-unrelated-histories %s   # if both are the same network", gitrepo.Short(m.tip)))
 }

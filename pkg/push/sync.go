@@ -87,7 +87,7 @@ func (n *NodeMerge) merge(ctx context.Context, repo *gitrepo.Repo, config *gitre
 	case errors.Is(err, gitrepo.ErrUnrelated):
 		n.State, n.Hint = SyncUnrelated, "git merge --allow-unrelated-histories "+theirs+"   # if both are the same network"
 		if repo.IsShallow() {
-			n.Hint = "git fetch --unshallow " + r.Name
+			n.Hint = config.Unshallow(r.Name)
 		}
 		return ours, nil
 	case err != nil:
