@@ -25,7 +25,7 @@ func members(l statedir.Layout) ([]File, error) {
 	}
 	files := make([]File, len(names))
 	for i, name := range names {
-		if err := statedir.ReadJSON(l.NodeFile(name), &files[i]); err != nil {
+		if files[i], err = readFile(l, name); err != nil {
 			return nil, err
 		}
 	}

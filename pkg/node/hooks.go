@@ -9,6 +9,7 @@ import (
 
 	"github.com/git-deploy/git-deploy/hooks"
 	"github.com/git-deploy/git-deploy/pkg/fail"
+	"github.com/git-deploy/git-deploy/pkg/proc"
 )
 
 // hooksPath is the setting that has git look for hooks in another folder.
@@ -32,6 +33,10 @@ func (n *Node) checkHooks(ctx context.Context) hooks.State {
 }
 
 func (n *Node) restoreHooks(ctx context.Context, s *hooks.State) error {
+	if _, err := proc.Find(n.Layout.Tool()); err != nil {
+		return fail.New(fail.Failed, fmt.Errorf("%s, which the hooks run, is not there or not executable", n.Layout.Tool()),
+			"git deploy add "+n.Node+" ADDRESS   # puts it there again")
+	}
 	dir := filepath.Join(n.Repo.GitDir, "hooks")
 	at, err := n.Repo.GitPath(ctx, "hooks")
 	if err != nil {

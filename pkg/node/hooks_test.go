@@ -79,6 +79,7 @@ func TestHelloLooksAtTheHooks(t *testing.T) {
 		{name: "foreign that nobody runs", do: func() { must(os.Chmod(pre, 0o644)) }, problem: "hooks/pre-receive is not a hook of git-deploy", hint: "mv " + pre},
 		{name: "moved away", do: func() { must(os.Rename(pre, pre+".old")) }, restored: []string{"pre-receive"}},
 		{name: "a folder", do: func() { must(os.Remove(pre)); must(os.Mkdir(pre, 0o755)) }, problem: "hooks/pre-receive is not a hook", hint: "mv " + pre},
+		{name: "no tool", do: func() { must(os.Remove(l.Tool())) }, problem: "which the hooks run, is not there", hint: "git deploy add web "},
 	} {
 		c.do()
 		h, err := Hello(ctx, l, "", "test")

@@ -194,3 +194,31 @@ func TestServices(t *testing.T) {
 		t.Error(out)
 	}
 }
+
+// What a broken disk left of node.json is told with what helps, and that helps.
+func TestBrokenNodeFile(t *testing.T) {
+	testenv.Need(t, "git")
+	t.Setenv(HostKeysEnv, "ssh-ed25519 AAAA")
+	l := statedir.Layout{Root: t.TempDir()}
+	o := initOptions("home", networkID, "web")
+	if _, err := Init(ctx, l, o); err != nil {
+		t.Fatal(err)
+	}
+	write(t, l.NodeFile("home"), "{")
+	_, err := Hello(ctx, l, "", "test")
+	if hints := strings.Join(fail.HintsOf(err), "\n"); !strings.HasPrefix(hints, "rm "+l.NodeFile("home")+" ") {
+		t.Errorf("%v, hints %q", err, hints)
+	}
+	if _, err := Init(ctx, l, o); err == nil || len(fail.HintsOf(err)) == 0 {
+		t.Errorf("made anew: %v", err)
+	}
+	if err := os.Remove(l.NodeFile("home")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Init(ctx, l, o); err != nil {
+		t.Error(err)
+	}
+	if h, err := Hello(ctx, l, "", "test"); err != nil || h.Node != "web" {
+		t.Errorf("%+v, %v", h, err)
+	}
+}

@@ -21,6 +21,7 @@
 package node
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -81,8 +82,8 @@ func Open(l statedir.Layout, arg string) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{Layout: l}
-	if err := statedir.ReadJSON(l.NodeFile(name), &n.File); err != nil {
-		return nil, fmt.Errorf("network %q on this node: %w", name, err)
+	if n.File, err = readFile(l, name); err != nil {
+		return nil, err
 	}
 	if n.Version != FileVersion {
 		return nil, fmt.Errorf("%s has version %d, this git-deploy knows version %d", l.NodeFile(name), n.Version, FileVersion)
@@ -94,6 +95,20 @@ func Open(l statedir.Layout, arg string) (*Node, error) {
 		return nil, err
 	}
 	return n, nil
+}
+
+// readFile reads the node.json of a network.
+func readFile(l statedir.Layout, name string) (File, error) {
+	var f File
+	err := statedir.ReadJSON(l.NodeFile(name), &f)
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		err = fail.New(fail.Failed, err, "rm "+l.NodeFile(name)+"   # on the node: nothing else is lost, and git deploy add writes it anew")
+	}
+	if err != nil {
+		return f, fmt.Errorf("network %q on this node: %w", name, err)
+	}
+	return f, nil
 }
 
 func resolve(l statedir.Layout, arg string) (string, error) {
