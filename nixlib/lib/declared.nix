@@ -48,15 +48,16 @@ let
     .${v._type or ""} or [ v ];
   adds = name: d: all (v: isAttrs v && attrNames v == [ "configuration" ]) (of name d);
 
-  # Where the network itself is written. A module that only imports stands for those.
+  # Where the network itself is written. A module that names no node itself, as a
+  # flake's that only adds its nixpkgs, stands for those that it imports.
   files =
     here: m:
     if isFunction m then
       [ here ]
     else if !(isAttrs m) then
       [ (toString m) ]
-    else if removeAttrs m [ "_file" "imports" ] == { } then
-      concatMap (files (m._file or here)) (m.imports or [ ])
+    else if m ? imports && !(m ? nodes || m ? config.nodes) then
+      concatMap (files (m._file or here)) m.imports
     else
       [ (m._file or here) ];
   own = concatMap (files "<unknown-file>") modules;

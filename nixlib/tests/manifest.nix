@@ -38,7 +38,7 @@ in
     expected = [ "web" ];
   };
   declaredInTheNetworkItself = {
-    expr = attrNames (manifest [ ./fixtures/adds.nix { _file = "/flake.nix"; imports = [ { nodes.web.configuration = { }; } ]; } ]).nodes;
+    expr = attrNames (manifest [ ./fixtures/adds.nix { _file = "/flake.nix"; defaults = { }; imports = [ { nodes.web.configuration = { }; } ]; } ]).nodes;
     expected = [ "wbe" "web" ];
   };
   addedToByAModule = {
