@@ -9,16 +9,19 @@
 {
   # Absolute path of a checked-out network repository.
   dir,
+  # More modules, for what is asked of the network.
+  modules ? [ ],
 }:
 let
   inherit (builtins) pathExists;
 in
 if pathExists (dir + "/flake.nix") then
-  import ./lib/from-flake.nix dir
+  import ./lib/from-flake.nix { inherit dir modules; }
 else if pathExists (dir + "/network.nix") then
   import ./lib/network.nix {
     file = dir + "/network.nix";
     root = dir;
+    inherit modules;
   }
 else
   throw "no network in ${dir}: there is neither a flake.nix nor a network.nix (`git deploy init` makes one)"

@@ -1,6 +1,6 @@
 # The network of the flake in the folder `dir`: its output gitDeploy, or else its
 # nixosConfigurations.
-dir:
+{ dir, modules }:
 let
   mkNetwork = import ./network.nix;
   flake = builtins.getFlake "path:${dir}";
@@ -18,7 +18,7 @@ else if flake.gitDeploy.manifest or null != null then
   flake.gitDeploy
 else if flake ? gitDeploy then
   mkNetwork {
-    modules = [ network ];
+    modules = [ network ] ++ modules;
     self = flake;
     inherit nixpkgs root;
     specialArgs = {
@@ -29,6 +29,6 @@ else if flake ? gitDeploy then
 else
   mkNetwork {
     self = flake;
-    inherit nixpkgs root;
+    inherit nixpkgs root modules;
     inherit (flake) nixosConfigurations;
   }

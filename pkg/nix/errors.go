@@ -271,10 +271,28 @@ func explain(e *EvalError) error {
 	if missingChannel.MatchString(e.Message) {
 		return hinted(e, "set network.nixpkgs to the nixpkgs that this network uses, e.g. a fetchTarball with a fixed revision")
 	}
-	if hints := explainUnknownOption(e); hints != nil {
-		return hinted(e, hints...)
-	}
 	return e
+}
+
+// explainMore says more of an evaluation's failure than its words do, by looking at the network again.
+func (n *Nix) explainMore(ctx context.Context, dir, node string, err error) error {
+	var e *EvalError
+	if !errors.As(err, &e) {
+		return err
+	}
+	if o := findUnknownOption(e.Message); o != nil {
+		quiet := &Nix{Sink: event.Discard}
+		c, cerr := quiet.choices(ctx, dir, node, o)
+		if cerr != nil {
+			c = nil
+		}
+		e.Message = o.message(c)
+		return hinted(err, o.hints(c)...)
+	}
+	if node == "" {
+		return err
+	}
+	return n.explainMissingNode(ctx, dir, node, err)
 }
 
 // explainMissingNode replaces Nix's words for a node that does not exist by the

@@ -49,7 +49,7 @@ func (n *Nix) Evaluate(ctx context.Context, dir, node string) (*Evaluated, error
 			"nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode", "-E", evaluateExpr,
 			"--argstr", "lib", lib, "--argstr", "dir", dir, "--argstr", "node", node,
 		}})
-		if err = n.explainMissingNode(ctx, dir, node, err); err != nil {
+		if err = n.explainMore(ctx, dir, node, err); err != nil {
 			return err
 		}
 		var answer struct{ Drv, Text string }

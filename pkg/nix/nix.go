@@ -74,7 +74,7 @@ func (n *Nix) Manifest(ctx context.Context, dir string) (*bundle.Manifest, error
 	}
 	out, err := n.run(ctx, runOptions{argv: append(argv, "--eval", "--strict", "--json"), dir: dir})
 	if err != nil {
-		return nil, err
+		return nil, n.explainMore(ctx, dir, "", err)
 	}
 	return bundle.ParseManifest(out)
 }
@@ -96,7 +96,7 @@ func (n *Nix) BuildBundle(ctx context.Context, dir, node, gcRoot string) (string
 	steps := &stepper{sink: n.Sink}
 	steps.start(event.Evaluate)
 	out, err := n.run(ctx, runOptions{argv: argv, dir: dir, steps: steps, step: event.Evaluate})
-	err = n.explainMissingNode(ctx, dir, node, err)
+	err = n.explainMore(ctx, dir, node, err)
 	steps.end(err)
 	if err != nil {
 		return "", err
@@ -113,7 +113,7 @@ func (n *Nix) Instantiate(ctx context.Context, dir, node, gcRoot string) (drv st
 	}
 	err = event.RunStep(n.Sink, event.Evaluate, func() error {
 		out, err := n.run(ctx, runOptions{argv: append(argv, rootFlags(gcRoot)...), dir: dir, step: event.Evaluate})
-		if err = n.explainMissingNode(ctx, dir, node, err); err != nil {
+		if err = n.explainMore(ctx, dir, node, err); err != nil {
 			return err
 		}
 		drv, err = onePath("nix-instantiate", out)
