@@ -51,6 +51,22 @@ in
     expr = (configOf "web" [ { nodes.web.configuration = { network, ... }: { networking.hostName = network.name; }; } ]).networking.hostName;
     expected = "test";
   };
+  nodesHaveArgumentsOfTheirOwn = {
+    when = hasNixos && builtins.functionArgs lib.evalModules ? specialArgs;
+    expr = (configOf "web" [
+      { defaults.specialArgs.greeting.environment.etc.a.text = "hello"; }
+      {
+        nodes.web.specialArgs.other = "world";
+        nodes.web.configuration =
+          { greeting, other, config, ... }:
+          {
+            imports = [ greeting ];
+            networking.hostName = config.environment.etc.a.text + other;
+          };
+      }
+    ]).networking.hostName;
+    expected = "helloworld";
+  };
   networkModulesReadConfigurations = {
     when = hasNixos;
     expr = (configOf "web" [

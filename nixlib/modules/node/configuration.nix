@@ -30,6 +30,13 @@ in
       '';
     };
 
+    specialArgs = mkOption {
+      type = lib.types.attrsOf compat.types.raw;
+      default = { };
+      example = compat.literal "{ sources = import ./npins; }";
+      description = "More arguments for the modules of `configuration`, which their `imports` may depend on.";
+    };
+
     evaluation = mkOption {
       type = compat.types.raw;
       default = null;
@@ -56,9 +63,7 @@ in
           import ../../lib/evaluators {
             inherit lib name node;
             modules = [ configuration ];
-            specialArgs = network._internal.arguments // {
-              inherit name;
-            };
+            specialArgs = network._internal.arguments // { inherit name; } // node.specialArgs;
           };
     };
 }
