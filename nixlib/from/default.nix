@@ -23,11 +23,28 @@ let
 
   made = import (./. + "/read-${tool}.nix") {
     inherit mkNetwork path file dir nixpkgs nixpkgsText;
-    inherit lost only nix;
+    inherit
+      lost
+      unknown
+      only
+      nix
+      toName
+      toFlake
+      ;
   };
 
   # A sentence for each setting that is not what it would be anyway.
   lost = where: settings: concatMap (s: if s.set then [ "${where}${s.name}: ${s.instead}" ] else [ ]) settings;
+  # And one for each that nothing else is said about.
+  unknown =
+    where: settings:
+    lost where (
+      map (name: {
+        inherit name;
+        set = true;
+        instead = "git-deploy knows nothing of it";
+      }) (attrNames settings)
+    );
   # Settings that say something.
   only =
     attrs:
@@ -35,6 +52,35 @@ let
       kept = builtins.filter (n: attrs.${n} != null && attrs.${n} != { } && attrs.${n} != [ ]) (attrNames attrs);
     in
     builtins.listToAttrs (map (name: { inherit name; value = attrs.${name}; }) kept);
+
+  # A network's name becomes a folder.
+  toName =
+    default: given:
+    let
+      words = builtins.filter (w: builtins.isString w && w != "") (builtins.split "[^a-zA-Z0-9]+" given);
+    in
+    if builtins.match "[a-zA-Z0-9]([a-zA-Z0-9_-]*[a-zA-Z0-9])?" given != null then
+      given
+    else if words != [ ] then
+      concatStringsSep "-" words
+    else
+      default;
+
+  # A network beside a flake: a setting by node that says what it is.
+  toFlake = name: settings: {
+    hints = [ "write to the outputs of flake.nix: gitDeploy = import ./git-deploy.nix { inherit self; };" ];
+    files."git-deploy.nix" = ''
+      { self }:
+      { importNodes, ... }:
+      {
+        # How they are deployed is in nodes/.
+        imports = [ (importNodes ./nodes) ];
+        network.name = ${nix "" name};
+        nodes = {
+      ${concatStringsSep "" (map (n: "    ${builtins.toJSON n}.${settings.${n}};\n") (attrNames settings))}  };
+      }
+    '';
+  };
 
   # Plain data as Nix code.
   nix = indent: v:

@@ -5,7 +5,7 @@
   # What the file holds, or a function of nothing to it.
   hive,
   # The nixpkgs of one that names none.
-  nixpkgs,
+  nixpkgs ? null,
 }:
 let
   inherit (builtins)
@@ -28,20 +28,33 @@ let
 
   # A nixpkgs as a path, from a path, a function or what that returns.
   pathOf = given: if isFunction given then (given { }).path else given.path or given.outPath or given;
-  given = meta.nixpkgs or meta.pkgs or nixpkgs;
+  own = meta.nixpkgs or meta.pkgs or null;
+  given = if own == null then nixpkgs else own;
   given' = name: meta.nodeNixpkgs.${name} or given;
 
-  # Packages that were made with overlays or a configuration.
+  # Packages that were made for a system, with overlays or a configuration.
   packages =
     pkgs:
-    { lib, ... }:
-    if isAttrs pkgs && pkgs ? overlays then
-      {
-        nixpkgs.overlays = lib.mkBefore pkgs.overlays;
-        nixpkgs.config = lib.mkOptionDefault (pkgs.config or { });
-      }
-    else
-      { };
+    { lib, options, ... }:
+    let
+      # Before, definitions of nixpkgs.config were not merged.
+      merges = lib ? versionAtLeast && lib.versionAtLeast (lib.version or "0") "22.11pre";
+    in
+    {
+      nixpkgs =
+        if isAttrs pkgs && pkgs ? overlays then
+          {
+            overlays = lib.mkBefore pkgs.overlays;
+            config = (if merges then lib.mkBefore else lib.mkOptionDefault) (pkgs.config or { });
+            # Stronger than what eval-config.nix says of the machine at hand. Where
+            # the platform is said, NixOS wants no system beside it.
+            system = lib.mkIf (!(options.nixpkgs.hostPlatform.isDefined or false)) (
+              lib.mkOverride 999 (pkgs.stdenv.hostPlatform.system or pkgs.system)
+            );
+          }
+        else
+          { };
+    };
 
   # Read by the import alone.
   deployment =
@@ -55,7 +68,8 @@ let
     };
 in
 {
-  inherit meta nodes;
+  inherit meta;
+  given = own;
   nixpkgs = pathOf given;
 
   # The network module.
@@ -69,8 +83,8 @@ in
             defaults
             deployment
             (packages (given' name))
-            { _module.args = meta.specialArgs or { } // meta.nodeSpecialArgs.${name} or { }; }
           ];
+        specialArgs = meta.specialArgs or { } // meta.nodeSpecialArgs.${name} or { };
       }
       // (if meta ? nodeNixpkgs.${name} then { nixpkgs = pathOf meta.nodeNixpkgs.${name}; } else { })
     ) nodes;

@@ -3,8 +3,9 @@
 {
   dir,
   lost,
+  unknown,
   only,
-  nix,
+  toFlake,
   ...
 }:
 let
@@ -46,17 +47,26 @@ let
     in
     if found == [ ] then null else head found;
 
-  # Port in ssh's options, and the rest of them.
+  # Port in ssh's options, as ssh reads them, and the rest of them.
   ssh =
     opts:
+    let
+      joined = builtins.match "-(p|o *[Pp]ort[ =]+)([0-9]+)" (head opts);
+      apart = builtins.match "([Pp]ort[ =]+|)([0-9]+)" (elemAt opts 1);
+      port =
+        if joined != null then
+          elemAt joined 1
+        else if length opts > 1 && apart != null && head opts == (if head apart == "" then "-p" else "-o") then
+          elemAt apart 1
+        else
+          null;
+      more = ssh (if joined == null && port != null then builtins.tail (builtins.tail opts) else builtins.tail opts);
+    in
     if opts == [ ] then
       { port = null; rest = [ ]; }
-    else if head opts == "-p" && length opts > 1 then
-      (ssh (builtins.tail (builtins.tail opts))) // { port = builtins.fromJSON (elemAt opts 1); }
+    else if port != null then
+      more // { port = builtins.fromJSON port; }
     else
-      let
-        more = ssh (builtins.tail opts);
-      in
       more // { rest = [ (head opts) ] ++ more.rest; };
 
   ofProfile =
@@ -107,8 +117,30 @@ let
         { name = "tempPath"; set = s ? tempPath; instead = "nothing is kept there"; }
         { name = "system"; set = system != null; instead = "import inputs.git-deploy.nixosModules.default in nixosConfigurations.${toString system}, which a node needs"; }
         { name = "profile ${profileName}"; set = length (attrNames n.profiles) > 1 && profileName != "system"; instead = "a machine is one node of a network: this one needs a network of its own"; }
+        { name = "user"; set = system != null && s.user or s.sshUser or "root" != "root"; instead = "a system is activated by root"; }
+        { name = "profilePath"; set = system != null && s ? profilePath; instead = "a system is /nix/var/nix/profiles/system"; }
         { name = "path"; set = system == null; instead = "an activation that reads $PROFILE must find its profile otherwise"; }
-      ];
+      ]
+      ++ unknown "${name}: " (
+        removeAttrs s [
+          "activationTimeout"
+          "autoRollback"
+          "confirmTimeout"
+          "fastConnection"
+          "hostname"
+          "interactiveSudo"
+          "magicRollback"
+          "path"
+          "profilePath"
+          "profilesOrder"
+          "remoteBuild"
+          "sshOpts"
+          "sshUser"
+          "sudo"
+          "tempPath"
+          "user"
+        ]
+      );
     };
   all = concatMap (node: map (ofProfile node) (attrNames (deploy.nodes.${node}.profiles or { }))) (attrNames deploy.nodes);
   key = n: builtins.toJSON n;
@@ -117,24 +149,16 @@ in
   name = "network";
   nodes = listToAttrs (map (p: { inherit (p) name; value = p.settings; }) all);
   lost = concatMap (p: p.lost) all;
-  hints = [ "write to the outputs of flake.nix: gitDeploy = import ./git-deploy.nix { inherit self; };" ];
-  files."git-deploy.nix" = ''
-    { self }:
-    { importNodes, ... }:
-    {
-      # How they are deployed is in nodes/.
-      imports = [ (importNodes ./nodes) ];
-      network.name = "network";
-      nodes = {
-    ${builtins.concatStringsSep "" (
-      map (
-        p:
-        if p.system != null then
-          "    ${key p.name}.evaluation = self.nixosConfigurations.${key p.system};\n"
-        else
-          "    ${key p.name}.profile.package = self.deploy.nodes.${key p.node}.profiles.${key p.profileName}.path;\n"
-      ) all
-    )}  };
-    }
-  '';
 }
+// toFlake "network" (
+  listToAttrs (
+    map (p: {
+      inherit (p) name;
+      value =
+        if p.system != null then
+          "evaluation = self.nixosConfigurations.${key p.system}"
+        else
+          "profile.package = self.deploy.nodes.${key p.node}.profiles.${key p.profileName}.path";
+    }) all
+  )
+)

@@ -2,45 +2,76 @@
 # that is written, and the option `deployment` of each node read.
 {
   mkNetwork,
-  path,
+  dir,
   file,
-  # name of the network; settings and lost of one node, of its name and deployment.
-  name,
-  ofNode,
   lost,
+  nix,
+  toName,
+  unknown,
   nixpkgs,
   nixpkgsText,
+
+  # The hive, and how the file that is written says it.
+  hive ? import (dir + "/${file}"),
+  hiveText ? "import ./${file}",
+  # What the hive calls its own settings, and those that something is said about.
+  metaName,
+  metaKnown,
+  # Settings of a node that something is said about.
+  known,
+  # The name of a hive that has none.
+  defaultName,
+  # meta -> node -> deployment -> settings and lost of one node.
+  ofNode,
+  # meta -> what of it is lost.
+  lostOfMeta,
 }:
 let
-  hive = import ./hive.nix {
-    hive = import path;
-    inherit nixpkgs;
-  };
+  inherit (builtins) attrNames concatMap mapAttrs;
+  read = import ./hive.nix { inherit hive nixpkgs; };
+  inherit (read) meta;
   network = mkNetwork {
     modules = [
       {
         network = {
           name = "import";
           id = "import";
-          inherit (hive) nixpkgs;
+          inherit (read) nixpkgs;
         };
       }
-      hive.module
+      read.module
     ];
   };
-  read = builtins.mapAttrs (n: node: ofNode n ({ targetHost = n; } // node.config.deployment)) network.nodes;
+  nodes = mapAttrs (
+    n: node:
+    let
+      d = node.config.deployment;
+      made = ofNode meta n ({ targetHost = n; } // d);
+    in
+    made // { lost = made.lost ++ unknown "${n}: deployment." (removeAttrs d known); }
+  ) network.nodes;
+  given = meta.name or defaultName;
+  name = toName defaultName given;
+
+  isFlake = file == "flake.nix";
+  describe = if meta.description or "" == "" then "" else "# ${builtins.replaceStrings [ "\n" ] [ "\n# " ] meta.description}\n";
 in
 {
-  name = name hive.meta;
-  nodes = builtins.mapAttrs (_: r: r.settings) read;
-  lost = lost hive.meta ++ builtins.concatMap (n: read.${n}.lost) (builtins.attrNames read);
-  files."network.nix" = ''
-    { nixlib, importNodes, ... }:
+  inherit name;
+  nodes = mapAttrs (_: r: r.settings) nodes;
+  lost =
+    lost "${metaName}." [
+      { name = "name"; set = name != given; instead = "the network is called ${name}: a name becomes a folder"; }
+    ]
+    ++ lostOfMeta meta
+    ++ unknown "${metaName}." (removeAttrs meta (metaKnown ++ [ "name" "description" "nixpkgs" "pkgs" "lib" "specialArgs" ]))
+    ++ concatMap (n: nodes.${n}.lost) (attrNames nodes);
+  files.${if isFlake then "git-deploy.nix" else "network.nix"} = ''
+    ${describe}${if isFlake then "{ self }:\n" else ""}{ nixlib, importNodes, ... }:
     let
       hive = import (nixlib + "/from/hive.nix") {
-        hive = import ./${file};
-        nixpkgs = ${nixpkgsText}; # where the hive has none
-      };
+        hive = ${hiveText};
+    ${if read.given == null then "    nixpkgs = ${nixpkgsText};\n" else ""}  };
     in
     {
       # The nodes' configurations are in ${file}, how they are deployed in nodes/.
@@ -49,7 +80,7 @@ in
         (importNodes ./nodes)
       ];
       network = {
-        name = "${name hive.meta}";
+        name = ${nix "" name};
         inherit (hive) nixpkgs;
       };
     }

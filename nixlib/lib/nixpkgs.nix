@@ -38,7 +38,7 @@ let
     set.network.nixpkgs or set.config.network.nixpkgs or null;
 in
 rec {
-  inherit toPath;
+  inherit toPath channel;
 
   # The first nixpkgs that stands in a module itself, else <nixpkgs>.
   plain =

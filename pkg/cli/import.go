@@ -20,7 +20,9 @@ import (
 )
 
 // importFiles is where each tool's definition usually is.
-var importFiles = map[string]string{"colmena": "hive.nix", "deploy-rs": "flake.nix", "morph": "morph.nix", "nixus": "deploy.nix"}
+var importFiles = map[string][]string{
+	"colmena": {"hive.nix", network.FlakeFile}, "deploy-rs": {network.FlakeFile}, "morph": {"morph.nix"}, "nixus": {"deploy.nix"},
+}
 
 func importCommand() *cli.Command {
 	return &cli.Command{
@@ -45,11 +47,21 @@ func importCommand() *cli.Command {
 				return usagef(c, "say what to import: %s", strings.Join(nix.ImportTools, ", "))
 			}
 			if file == "" {
-				file = importFiles[tool]
+				file = importFile(tool)
 			}
 			return importNetwork(c, tool, file)
 		},
 	}
+}
+
+// importFile is the first of the files of a tool that is there, or would be.
+func importFile(tool string) string {
+	for _, file := range importFiles[tool] {
+		if _, err := os.Stat(file); err == nil {
+			return file
+		}
+	}
+	return importFiles[tool][0]
 }
 
 func importNetwork(c *cli.Context, tool, file string) error {

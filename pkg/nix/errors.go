@@ -271,6 +271,9 @@ func explain(e *EvalError) error {
 	if missingChannel.MatchString(e.Message) {
 		return hinted(e, "set network.nixpkgs to the nixpkgs that this network uses, e.g. a fetchTarball with a fixed revision")
 	}
+	if strings.Contains(e.Message, "requires lock file changes") {
+		return hinted(e, "nix --extra-experimental-features 'nix-command flakes' flake lock && git add flake.lock && git commit -m Lock")
+	}
 	return e
 }
 

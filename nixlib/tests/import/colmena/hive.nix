@@ -3,9 +3,21 @@
 {
   meta = {
     name = "my-hive";
-    nixpkgs = MINI;
-    specialArgs.motto = "hello";
+    description = "Hosts of ours.";
+    nixpkgs = import MINI {
+      system = "aarch64-linux";
+      overlays = [ (final: prev: { overlaid = "overlaid"; }) ];
+      config.allowUnfree = true;
+    };
+    nodeNixpkgs.local = import MINI { system = "riscv64-linux"; };
+    # Used in imports, as the inputs of a flake are.
+    specialArgs.inputs.greeting = {
+      environment.etc.greeting.text = "hello";
+    };
+    nodeSpecialArgs.host-b.motto = "hello";
     allowApplyAll = false;
+    machinesFile = ./machines;
+    unheardOf = true;
   };
 
   defaults =
@@ -16,8 +28,18 @@
     };
 
   host-a =
-    { name, nodes, ... }:
     {
+      name,
+      nodes,
+      pkgs,
+      config,
+      inputs,
+      ...
+    }:
+    {
+      imports = [ inputs.greeting ];
+      environment.etc.packages.text = "${pkgs.overlaid}, ${pkgs.stdenv.hostPlatform.system}, ${toString config.nixpkgs.config.allowUnfree}";
+      nixpkgs.config.own = true;
       deployment.tags = [ "web" ];
       deployment.buildOnTarget = true;
       networking.hostName = name;
@@ -25,22 +47,32 @@
     };
 
   host-b =
-    { motto, ... }:
+    { motto, options, ... }:
     {
+      environment.etc.system.text = toString options.nixpkgs.system.highestPrio;
       deployment = {
         targetHost = "somehost.example.org";
         targetPort = 1234;
         targetUser = "luser";
         keys."secret".keyCommand = [ "pass" ];
         sshOptions = [ "-C" ];
+        privilegeEscalationCommand = [ "doas" ];
+        replaceUnknownProfiles = false;
+        allowLocalDeployment = true;
+        targetEnv = "none";
       };
+      nixpkgs.hostPlatform = "x86_64-linux";
       environment.etc.zone.text = "America/Los_Angeles, ${motto}";
     };
 
-  local = {
-    deployment = {
-      targetHost = null;
-      allowLocalDeployment = true;
+  local =
+    { pkgs, ... }:
+    {
+      environment.etc.platform.text = pkgs.stdenv.hostPlatform.system;
+      deployment = {
+        targetHost = null;
+        targetUser = null;
+        allowLocalDeployment = true;
+      };
     };
-  };
 }

@@ -18,6 +18,7 @@
         modules = [ { environment.etc.motd.text = "a system"; } ];
       };
 
+      # OUTPUT
       deploy.sshUser = "admin";
       deploy.nodes.example = {
         sshOpts = [ "-p" "2221" "-A" ];
@@ -29,9 +30,18 @@
             path = activate self.nixosConfigurations.example-nixos-system.config.system.build.toplevel;
             user = "root";
             confirmTimeout = 60;
+            profilePath = "/nix/var/nix/profiles/system";
+            unheardOf = true;
           };
           hello = {
             sshUser = "hello";
+            sshOpts = [ "-oPort=2222" "-A" ];
+            magicRollback = false;
+            autoRollback = false;
+            interactiveSudo = true;
+            sudo = "doas -u";
+            tempPath = "/var/tmp";
+            remoteBuild = true;
             path = activate (pkgs.writeText "hello" "");
             user = "hello";
           };

@@ -1,6 +1,20 @@
-# A network as the example of nixus shows it.
+# A network as the example of nixus shows it: nodes say their nixpkgs, and an
+# argument for modules is put into the type of their configurations.
+{ config, lib, ... }:
 {
-  defaults =
+  options.defaults = lib.mkOption {
+    type = lib.types.submodule {
+      options.configuration = lib.mkOption {
+        type = lib.types.submoduleWith {
+          specialArgs.unstable = MINI;
+          modules = [ ];
+        };
+      };
+    };
+  };
+
+  config.deployHost = "laptop";
+  config.defaults =
     { lib, name, ... }:
     {
       configuration = {
@@ -9,16 +23,20 @@
       nixpkgs = lib.mkDefault MINI;
     };
 
-  nodes.foo =
+  config.nodes.foo =
     { lib, config, ... }:
     {
       host = "root@172.20.83.114";
       switchTimeout = 120;
       ignoreFailingSystemdUnits = true;
+      hasFastConnection = true;
+      closurePaths.more = "/nix/store/more";
+      preparationPhases.first = "true";
+      postDeployScript = "true";
       configuration = ./configuration.nix;
     };
 
-  nodes.bar = {
+  config.nodes.bar = {
     host = "bar.example.org";
     configuration = ./configuration.nix;
   };
