@@ -114,6 +114,7 @@ func (n *Node) Health(ctx context.Context) (*health.Report, error) {
 	if r.Version != health.ReportVersion {
 		return nil, fmt.Errorf("the node's report has version %d, this git-deploy reads version %d", r.Version, health.ReportVersion)
 	}
+	n.h.peer.hostNames(r.Outside)
 	return &r, r.LookOutside(ctx)
 }
 

@@ -305,6 +305,13 @@ func (w *watch) prove(ctx context.Context, checks string) {
 	w.answer(ctx, t, "")
 }
 
+// hostNames replaces the node's name for ssh in its checks by what it stands for here.
+func (p *peer) hostNames(checks []bundle.Check) {
+	for i := range checks {
+		checks[i].Host = p.t.HostName(checks[i].Host)
+	}
+}
+
 // outside runs the node's checks that are to be run from here.
 func (w *watch) outside(ctx context.Context, text string) error {
 	var checks []bundle.Check
@@ -314,6 +321,7 @@ func (w *watch) outside(ctx context.Context, text string) error {
 	if err := health.Outside(checks); err != nil {
 		return err
 	}
+	w.peer.hostNames(checks)
 	return health.Run(ctx, checks, event.SinkFunc(func(e event.Event) {
 		e.Step = event.Confirm
 		w.sink.Emit(e)

@@ -114,6 +114,7 @@ func (l line) Run(ctx context.Context, c transport.Command) error {
 
 func (l line) Git(string) (transport.GitRemote, error) { return transport.GitRemote{}, nil }
 func (l line) Tool(args ...string) []string            { return append([]string{"tool"}, args...) }
+func (l line) HostName(host string) string             { return host }
 func (l line) Fresh() transport.Transport              { return line{l.s, true} }
 func (l line) Close() error                            { return nil }
 

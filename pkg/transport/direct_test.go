@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/git-deploy/git-deploy/internal/testenv"
 )
 
 // TestTarget: where ssh would do more than connect by TCP, it does it itself.
@@ -85,5 +87,27 @@ func TestUsersProxy(t *testing.T) {
 	}
 	if said, err := os.ReadFile(mark); err != nil || string(said) != "x\nx\n" {
 		t.Errorf("the proxy connected %q times: %v", said, err)
+	}
+}
+
+// TestHostName: a name of ssh's configuration is no name for anything else.
+func TestHostName(t *testing.T) {
+	testenv.Need(t, "ssh")
+	config := filepath.Join(t.TempDir(), "config")
+	write(t, config, "Host web\n  HostName 192.0.2.7\nHost *.lan\n  HostName %h.example.org\n")
+	for host, want := range map[string]string{"web": "192.0.2.7", "db.lan": "db.lan.example.org", "192.0.2.8": "192.0.2.8"} {
+		for _, v := range []variant{variantSSH, variantPlink} {
+			tr := &openSSH{addr: Address{User: "root", Host: host}, cmd: sshCommand{argv: []string{"ssh", "-F", config}, variant: v}}
+			tr.config = tr.askConfig
+			if v == variantPlink {
+				want = host
+			}
+			if got := tr.HostName(host); got != want {
+				t.Errorf("%s by %s is %q, want %q", host, v, got, want)
+			}
+			if got := tr.HostName("mail.lan"); got != "mail.lan" {
+				t.Errorf("another host became %q", got)
+			}
+		}
 	}
 }

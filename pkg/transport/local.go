@@ -99,6 +99,9 @@ func (t *local) Tool(args ...string) []string {
 	return append(argv, args...)
 }
 
+// HostName implements Transport.
+func (t *local) HostName(host string) string { return host }
+
 // Fresh implements Transport: here there is no connection to prove.
 func (t *local) Fresh() Transport { return &local{layout: t.layout, tool: t.tool} }
 

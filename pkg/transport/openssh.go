@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -426,6 +427,14 @@ func (t *openSSH) needsSudo() bool {
 		return os.Geteuid() != 0
 	}
 	return user != "root"
+}
+
+// HostName implements Transport. Any other host was not written as a name for ssh.
+func (t *openSSH) HostName(host string) string {
+	if host == t.addr.Host {
+		return cmp.Or(t.config()["hostname"], host)
+	}
+	return host
 }
 
 // Fresh implements Transport.

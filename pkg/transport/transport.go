@@ -74,6 +74,9 @@ type Transport interface {
 	Git(network string) (GitRemote, error)
 	// Tool returns the argument vector of the tool on the node, through sudo where that is needed.
 	Tool(args ...string) []string
+	// HostName returns where connections other than ssh's go for host: the
+	// name of the node in ssh's configuration may be an alias that only ssh knows.
+	HostName(host string) string
 	// Fresh returns a Transport that makes a new connection and login for
 	// every command. It is of no use after the Transport is closed.
 	Fresh() Transport

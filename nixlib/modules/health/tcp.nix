@@ -16,7 +16,7 @@ group
         type = types.nullOr types.str;
         default = null;
         example = "192.0.2.1";
-        description = "The host to connect to; `null` is the node itself: localhost, or its `deploy.host` where the deployer checks.";
+        description = "The host to connect to; `null` is the node itself: localhost, or its `deploy.host` where the deployer checks, which may be a name in the ssh configuration there.";
       };
       port = mkOption {
         type = compat.types.port;
