@@ -27,7 +27,7 @@ let
   shared = lib.filterAttrs (_: names: lib.length names > 1) addresses;
 in
 value:
-if lib.length nodes < 2 || shared == { } then
+if shared == { } then
   value
 else
   throw "two nodes have the same address:${

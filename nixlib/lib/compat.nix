@@ -37,6 +37,9 @@ in
     positive = types.ints.positive or (between 1 2147483647 "positive integer, meaning >0");
     unsigned = types.ints.unsigned or (between 0 2147483647 "unsigned integer, meaning >=0");
     raw = types.raw or types.unspecified;
+    host = types.addCheck types.str (h: builtins.match "[^][@/:[:space:]]+|[0-9a-fA-F.:]+(%[^][@/[:space:]]+)?" h != null) // {
+      description = "host name or IP address, without user (deploy.user), port (deploy.port) or brackets";
+    };
     absolutePath = types.addCheck types.str (s: builtins.match "/.*" s != null) // {
       description = "absolute path";
     };

@@ -61,21 +61,25 @@ let
       value
     else
       throw "the network ${config.network.name} fails its own assertions:${lib.concatMapStrings (a: "\n- ${a.message}") failed}";
-  addressed = nodes: import ./addresses.nix { inherit lib config nodes; };
+  addressed =
+    nodes: value:
+    if lib.length nodes < 2 then value else import ./addresses.nix { inherit lib config nodes; } value;
   checked = nodes: value: asserted (addressed nodes value);
+  manifest = import ./manifest.nix { inherit lib config; };
 in
 {
   inherit config options;
 
-  manifest = checked (builtins.attrNames config.nodes) (import ./manifest.nix { inherit lib config; });
+  manifest = checked (builtins.attrNames config.nodes) manifest;
 
   nodes = mapAttrs (
     name: node:
     {
       inherit (node.evaluation) config options;
       system = node.evaluation.config.system.build.toplevel;
+      # What is wrong in its settings is wrong, also where only the manifest has them.
       bundle = checked (import ./neighbours.nix config.nodes options.nodes.definitions name) (
-        import ./bundle.nix {
+        builtins.deepSeq manifest.nodes.${name} import ./bundle.nix {
           inherit
             lib
             config

@@ -4,8 +4,10 @@ let
     isAttrs
     isFunction
     mapAttrs
+    match
     pathExists
     tryEval
+    typeOf
     ;
 
   toPath = nixpkgs: if isAttrs nixpkgs then nixpkgs.outPath else nixpkgs;
@@ -24,7 +26,12 @@ let
   ofModule =
     args: module:
     let
-      value = if isAttrs module || isFunction module then module else import module;
+      read = if isAttrs module || isFunction module then module else import module;
+      value =
+        if isAttrs read || isFunction read then
+          read
+        else
+          throw "${toString module} holds a ${typeOf read}, and must hold a module of the network: { network.name = \"home\"; nodes.web.deploy.host = \"...\"; }";
       unknown = mapAttrs (
         arg: _:
         throw "which nixpkgs? The network's first module needs its argument `${arg}' to say it: write `network.nixpkgs = PATH;` there so that it depends on `nixlib' and your own files alone"
@@ -59,6 +66,8 @@ rec {
     in
     if isAttrs nixpkgs && nixpkgs ? lib.evalModules then
       nixpkgs.lib
+    else if !(typeOf path == "path" || match "/.*" (toString path) != null) then
+      throw "network.nixpkgs = ${builtins.toJSON path}: write a path, as ./nixpkgs without quotes or \"/absolute\", a flake's input, or what fetchTarball gives"
     else if pathExists (path + "/lib") then
       import (path + "/lib")
     else

@@ -12,7 +12,7 @@ let
   # Nodes of which a definition may say nothing but the configuration; most networks have none.
   bare = lib.concatMap (
     nodes: lib.filter (n: nodes.${n} ? configuration || nodes.${n} ? _type) (builtins.attrNames nodes)
-  ) options.nodes.definitions;
+  ) (lib.filter builtins.isAttrs options.nodes.definitions);
   declared = import ../lib/declared.nix {
     inherit lib;
     inherit (config._internal) modules;

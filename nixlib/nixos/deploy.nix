@@ -18,7 +18,7 @@ let
   ];
 in
 {
-  host = setting types.str "web.example.org" "The address to connect to; `null`: the name in nixosConfigurations.";
+  host = setting compat.types.host "web.example.org" "The address to connect to; `null`: the name in nixosConfigurations.";
   user = setting types.str "deploy" "The user to log in as; `null`: root.";
   port = setting compat.types.port 2222 "The port of sshd; `null` leaves it to ssh and its configuration.";
   tags = setting (types.listOf types.str) [ "server" ] "Tags, by which commands select nodes; `null`: none.";

@@ -61,6 +61,30 @@ let
       case = manifest (at "/net/a.nix" { nodes.web.deploy.port = "22"; });
       wanted = [ "`nodes.web.deploy.port' is not of type `null or 16 bit unsigned integer" "/net/a.nix" "\"22\"" ];
     };
+    wrongTypeOfBundle = {
+      case = (network [ { nodes.web.deploy.tags = "server"; } ]).nodes.web.bundle.text;
+      wanted = [ "`nodes.web.deploy.tags' is not of type `list of string'" ];
+    };
+    wrongHost = {
+      case = manifest { nodes.web.deploy.host = "root@web.lan"; };
+      wanted = [ "`nodes.web.deploy.host' is not of type `host name or IP address, without user (deploy.user), port (deploy.port) or brackets'" "root@web.lan" ];
+    };
+    hostWithPort = {
+      case = manifest { nodes.web.deploy.host = "web.lan:2222"; };
+      wanted = [ "`nodes.web.deploy.host' is not of type" ];
+    };
+    nodesAsAList = {
+      case = manifest { nodes = [ ]; };
+      wanted = [ "`nodes' is not of type `attribute set of" ];
+    };
+    networkIsAList = {
+      case = (mkNetwork { modules = [ ./fixtures/list-node/web.nix ]; }).manifest;
+      wanted = [ "/fixtures/list-node/web.nix holds a list, and must hold a module of the network" ];
+    };
+    nixpkgsIsAWord = {
+      case = (mkNetwork { modules = [ { network.nixpkgs = "nixpkgs"; } ]; }).manifest;
+      wanted = [ "network.nixpkgs = \"nixpkgs\": write a path" ];
+    };
     wrongPlace = {
       case = manifest { nodes.web.deploy.build = "laptop"; };
       wanted = [ "nodes.web.deploy.build" "one of \"node\", \"deployer\"" "\"laptop\"" ];

@@ -155,7 +155,7 @@ in
     expected = [ "a" "b" ];
   };
   lookupFinds = {
-    expr = (manifest [ ({ lookup, ... }: { nodes.a.deploy.tags = [ "t" ]; nodes.b.deploy = { tags = [ "t" ]; user = (lookup.node "a").deploy.user; }; nodes.web.deploy.host = toString (lookup.tagged "t"); }) ]).nodes.web.host;
+    expr = (manifest [ ({ lookup, ... }: { nodes.a.deploy.tags = [ "t" ]; nodes.b.deploy = { tags = [ "t" ]; user = (lookup.node "a").deploy.user; }; nodes.web.deploy.branch = toString (lookup.tagged "t"); }) ]).nodes.web.branch;
     expected = "a b";
   };
 }

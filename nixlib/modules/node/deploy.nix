@@ -7,7 +7,7 @@ in
 {
   deploy = {
     host = mkOption {
-      type = types.str;
+      type = compat.types.host;
       defaultText = compat.prose "the node's name";
       example = "web.example.org";
       description = "The address to connect to: a host name, an IP address, or a name in the deployer's ssh configuration.";
