@@ -5,11 +5,13 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -36,11 +38,19 @@ func Main(args []string, stdin io.Reader, stdout, stderr *os.File) int {
 		return transport.Relay(args[2:])
 	}
 	app := newApp(stdin, stdout, stderr)
-	return edge(stderr, app.RunContext(ctx, intersperse(app, args)))
+	return edge(stdout, stderr, wantsJSON(args), app.RunContext(ctx, intersperse(app, args)))
 }
 
-// edge prints err as people see it and returns the exit code.
-func edge(stderr io.Writer, err error) int {
+// wantsJSON looks for --json itself: a command line that cannot be read is answered in JSON too.
+func wantsJSON(args []string) bool {
+	if end := slices.Index(args, "--"); end >= 0 {
+		args = args[:end]
+	}
+	return slices.Contains(args, "--json")
+}
+
+// edge prints err as people see it, and as the answer where that is JSON, and returns the exit code.
+func edge(stdout, stderr io.Writer, asJSON bool, err error) int {
 	var told interface {
 		error
 		Told()
@@ -53,6 +63,14 @@ func edge(stderr io.Writer, err error) int {
 		return told.ExitCode()
 	}
 	ui.Error(stderr, "git-deploy", err)
+	if asJSON {
+		_ = json.NewEncoder(stdout).Encode(struct {
+			Kind  string    `json:"kind"`
+			Error string    `json:"error"`
+			Hints []string  `json:"hints,omitempty"`
+			Code  fail.Code `json:"code"`
+		}{"error", err.Error(), fail.HintsOf(err), fail.CodeOf(err)}) // stderr has it as well
+	}
 	return int(fail.CodeOf(err))
 }
 

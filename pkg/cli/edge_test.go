@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -29,10 +30,33 @@ func TestEdge(t *testing.T) {
 		{fail.New(fail.Usage, errors.New("wrong")), 2, "wrong"},
 		{fmt.Errorf("ask git: %w", program), 1, "ask git: "},
 	} {
-		var stderr bytes.Buffer
-		code := edge(&stderr, test.err)
+		var stdout, stderr bytes.Buffer
+		code := edge(&stdout, &stderr, false, test.err)
 		if code != test.code || (test.said == "") != (stderr.Len() == 0) || !strings.Contains(stderr.String(), test.said) {
 			t.Errorf("%v: exit code %d, said %q; want %d, %q", test.err, code, stderr.String(), test.code, test.said)
+		}
+		if stdout.Len() > 0 {
+			t.Errorf("%v: answers %q", test.err, stdout.String())
+		}
+		edge(&stdout, &stderr, true, test.err)
+		var answer struct {
+			Kind, Error string
+			Code        int
+		}
+		if test.said == "" && stdout.Len() == 0 {
+			continue
+		}
+		if err := json.Unmarshal(stdout.Bytes(), &answer); err != nil || answer.Kind != "error" || answer.Code != test.code || !strings.Contains(answer.Error, test.said) {
+			t.Errorf("%v: answers %q, %v", test.err, stdout.String(), err)
+		}
+	}
+}
+
+// A command line that cannot be read is answered in JSON too.
+func TestWantsJSON(t *testing.T) {
+	for line, want := range map[string]bool{"status --json": true, "status --json --frob": true, "status": false, "status -- --json": false} {
+		if got := wantsJSON(strings.Fields("git-deploy " + line)); got != want {
+			t.Errorf("%s: %v", line, got)
 		}
 	}
 }
