@@ -9,10 +9,15 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
+// The shells ask git-deploy for the words that can stand at the cursor: it gets
+// the words before, then "-" for an option or "" for anything else, and the
+// shell keeps those that begin with what is typed.
+
 // git's own bash completion asks a function _git_deploy for `git deploy`.
 const bashCompletion = `_git_deploy_words() {
-	local cur="${COMP_WORDS[COMP_CWORD]}" first="$1"
-	COMPREPLY=($(compgen -W "$(git-deploy "${COMP_WORDS[@]:first:COMP_CWORD-first}" --generate-bash-completion 2>/dev/null)" -- "$cur"))
+	local cur="${COMP_WORDS[COMP_CWORD]}" first="$1" kind=
+	[[ $cur != -* ]] || kind=-
+	COMPREPLY=($(compgen -W "$(git-deploy "${COMP_WORDS[@]:first:COMP_CWORD-first}" "$kind" --generate-bash-completion 2>/dev/null)" -- "$cur"))
 }
 _git_deploy() { _git_deploy_words 2; }
 _git_deploy_alone() { _git_deploy_words 1; }
@@ -22,11 +27,25 @@ complete -o default -F _git_deploy_alone git-deploy
 const zshCompletion = `#compdef git-deploy
 _git-deploy() {
 	local -a answers
-	answers=("${(@f)$(_CLI_ZSH_AUTOCOMPLETE_HACK=1 git-deploy "${(@)words[2,CURRENT-1]}" --generate-bash-completion 2>/dev/null)}")
+	local kind=
+	[[ ${words[CURRENT]} != -* ]] || kind=-
+	answers=("${(@f)$(_CLI_ZSH_AUTOCOMPLETE_HACK=1 git-deploy "${(@)words[2,CURRENT-1]}" "$kind" --generate-bash-completion 2>/dev/null)}")
 	_describe 'answer' answers
 }
 compdef _git-deploy git-deploy
 zstyle ':completion:*:*:git:*' user-commands deploy:'deploy networks of NixOS machines'
+`
+
+const fishCompletion = `function __git_deploy_words
+	set -l words (commandline -opc)
+	test "$words[1]" = git; and set -e words[1]
+	set -l kind ''
+	string match -q -- '-*' (commandline -ct); and set kind -
+	_CLI_ZSH_AUTOCOMPLETE_HACK=1 git-deploy $words[2..] "$kind" --generate-bash-completion 2>/dev/null | string replace : \t
+end
+complete -c git-deploy -f -a '(__git_deploy_words)'
+complete -c git -n 'test (count (commandline -opc)) -eq 1' -f -a deploy -d 'deploy networks of NixOS machines'
+complete -c git -n 'contains -- deploy (commandline -opc)[2]' -f -a '(__git_deploy_words)'
 `
 
 // completeNodes completes the words of a command that takes nodes: their names and tags, and its flags.
@@ -63,6 +82,7 @@ func completionCommand() *cli.Command {
 		Description: "Prints completion for git deploy and git-deploy, to be read by the shell:\n\n" +
 			"    eval \"$(git deploy completion bash)\"\n" +
 			"    git deploy completion fish | source",
+		BashComplete: func(c *cli.Context) { fmt.Fprintln(c.App.Writer, "bash\nzsh\nfish") },
 		Action: func(c *cli.Context) error {
 			switch shell := c.Args().First(); shell {
 			case "bash":
@@ -70,11 +90,7 @@ func completionCommand() *cli.Command {
 			case "zsh":
 				fmt.Fprint(c.App.Writer, zshCompletion)
 			case "fish":
-				text, err := c.App.ToFishCompletion()
-				if err != nil {
-					return err
-				}
-				fmt.Fprint(c.App.Writer, text)
+				fmt.Fprint(c.App.Writer, fishCompletion)
 			default:
 				return usagef(c, "which shell? bash, zsh or fish, not %q", shell)
 			}
