@@ -67,7 +67,7 @@ func good(node, what, format string, args ...any) finding {
 }
 
 func wrong(node, what string, err error) finding {
-	return finding{Node: node, What: what, Verdict: "error", Text: err.Error(), Hint: strings.Join(fail.HintsOf(err), "; ")}
+	return finding{Node: node, What: what, Verdict: "error", Text: err.Error(), Hint: strings.Join(fail.HintsOf(err), "\n")}
 }
 
 func doubtful(node, what, text, hint string) finding {
@@ -117,7 +117,7 @@ func examine(ctx context.Context, clone *clone) []finding {
 		findings = append(findings, good("", "network", "id %s", id))
 	}
 	if clone.config.Get("user.name") == "" || clone.config.Get("user.email") == "" {
-		findings = append(findings, doubtful("", "identity", "git does not know who you are, so that merges cannot be committed", "git config --global user.name NAME; git config --global user.email MAIL"))
+		findings = append(findings, doubtful("", "identity", "git does not know who you are, so that merges cannot be committed", "git config --global user.name NAME\ngit config --global user.email MAIL"))
 	}
 	if clone.IsShallow() {
 		findings = append(findings, doubtful("", "history", "the clone is shallow: what a node changed itself may not be mergeable", clone.config.Unshallow(network.Group)))
@@ -218,17 +218,17 @@ func reportFindings(c *cli.Context, findings []finding) error {
 		}
 	} else {
 		tones := map[string]ui.Tone{"ok": ui.Good, "warning": ui.Warn, "error": ui.Bad}
-		table := ui.Table{Columns: []ui.Column{{}, {}, {}, {Min: 30, Wrap: true}}}
+		style := ui.AnswerStyle(c.App.Writer)
+		table := ui.Table{Columns: []ui.Column{{}, {}, {}, {Min: 24, Wrap: true}}}
 		for _, f := range findings {
 			where := f.Node
 			if where == "" {
 				where = "here"
 			}
-			text := f.Text
+			table.Add(ui.Cell{Text: f.Verdict, Tone: tones[f.Verdict]}, ui.Cell{Text: where, Tone: ui.Strong}, ui.Cell{Text: f.What}, ui.Cell{Text: f.Text})
 			if f.Hint != "" {
-				text += "  (" + f.Hint + ")"
+				table.Below(style.Hint(f.Hint))
 			}
-			table.Add(ui.Cell{Text: f.Verdict, Tone: tones[f.Verdict]}, ui.Cell{Text: where, Tone: ui.Strong}, ui.Cell{Text: f.What}, ui.Cell{Text: text})
 		}
 		if err := table.Print(c.App.Writer); err != nil {
 			return err

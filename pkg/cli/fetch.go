@@ -174,7 +174,7 @@ func fetchOutcome(c *cli.Context, list []fetched) error {
 }
 
 func printFetched(w io.Writer, list []fetched) error {
-	table := ui.Table{Columns: []ui.Column{{Title: "NODE"}, {Title: "COMMITS", Min: 12}, {Title: "DEPLOYMENTS", Min: 20}}}
+	table := ui.Table{Columns: []ui.Column{{Title: "NODE"}, {Title: "COMMITS", Min: 12}, {Title: "DEPLOYMENTS", Min: 20, Wrap: true}}}
 	for _, f := range list {
 		row := []ui.Cell{{Text: f.Node, Tone: ui.Strong}, commitsCell(f), deploymentsCell(f)}
 		table.Add(row...)

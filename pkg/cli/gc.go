@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"sync"
 
 	"github.com/urfave/cli/v2"
@@ -36,9 +34,19 @@ func gcCommand() *cli.Command {
 			}
 			results := collectAll(c.Context, clone, remotes, c.Bool("store"))
 			codes := make([]fail.Code, len(results))
+			table := ui.Table{Columns: []ui.Column{{Title: "NODE"}, {Title: "OLD GENERATIONS", Min: 20, Wrap: true}}}
 			for i, r := range results {
 				codes[i] = r.Code
-				if err := r.print(c); err != nil {
+				if c.Bool("json") {
+					if err := printJSON(c, r); err != nil {
+						return err
+					}
+					continue
+				}
+				table.Add(ui.Cell{Text: r.Node, Tone: ui.Strong}, r.cell())
+			}
+			if !c.Bool("json") {
+				if err := table.Print(c.App.Writer); err != nil {
 					return err
 				}
 			}
@@ -81,17 +89,16 @@ func collectAll(ctx context.Context, clone *clone, remotes []network.Remote, sto
 	return results
 }
 
-func (r *collected) print(c *cli.Context) error {
-	if c.Bool("json") {
-		return printJSON(c, r)
-	}
-	text := cmp.Or(r.String(), "nothing to remove")
-	if r.Store != "" {
-		text += "; " + r.Store
-	}
+func (r *collected) cell() ui.Cell {
 	if r.Error != "" {
-		text = r.Error
+		return ui.Cell{Text: r.Error, Tone: ui.Bad}
 	}
-	_, err := fmt.Fprintf(c.App.Writer, "%s  %s\n", ui.AnswerStyle(c.App.Writer).Paint(ui.Strong, ui.Clean(r.Node)), ui.Clean(text))
-	return err
+	cell := ui.Cell{Text: r.String()}
+	if cell.Text == "" {
+		cell = ui.Cell{Text: "nothing to remove", Tone: ui.Faint}
+	}
+	if r.Store != "" {
+		cell.Text += "; " + r.Store
+	}
+	return cell
 }

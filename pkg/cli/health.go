@@ -161,6 +161,7 @@ func (l *looker) widest() int {
 }
 
 func printHealth(c *cli.Context, all []found) error {
+	style := ui.AnswerStyle(c.App.Writer)
 	table := ui.Table{Columns: []ui.Column{{Title: "NODE"}, {Title: "HEALTH"}, {Title: "CHECKS", Min: 20}}}
 	for _, f := range all {
 		if c.Bool("json") {
@@ -170,17 +171,12 @@ func printHealth(c *cli.Context, all []found) error {
 			continue
 		}
 		table.Add(f.row()...)
+		table.Below(f.details(style))
 	}
 	if c.Bool("json") {
 		return nil
 	}
-	style := ui.AnswerStyle(c.App.Writer)
-	lines := strings.SplitAfter(table.Format(style), "\n")
-	for i := range all {
-		lines[i+1] += all[i].details(style)
-	}
-	_, err := io.WriteString(c.App.Writer, strings.Join(lines, ""))
-	return err
+	return table.Print(c.App.Writer)
 }
 
 // tell prints what has become of one node while it is watched.
@@ -202,7 +198,8 @@ func (f *found) text(widest int, s ui.Style) string {
 	row[0].Text = fmt.Sprintf("%-*s", widest, row[0].Text)
 	row[1].Text = fmt.Sprintf("%-*s", len("unreachable"), row[1].Text)
 	table.Add(row...)
-	return table.Format(s) + f.details(s)
+	table.Below(f.details(s))
+	return table.Format(s)
 }
 
 func (f *found) row() []ui.Cell {
@@ -226,16 +223,14 @@ func (f *found) row() []ui.Cell {
 func (f *found) details(s ui.Style) string {
 	var b strings.Builder
 	if f.Error != "" {
-		fmt.Fprintf(&b, "  %s\n", ui.Clean(f.Error))
+		b.WriteString(s.Paragraph("  ", "  ", f.Error))
 	} else if !f.Known {
-		b.WriteString("  what it runs was not deployed by git-deploy, so its own checks are not known\n")
+		b.WriteString(s.Paragraph("  ", "  ", "what it runs was not deployed by git-deploy, so its own checks are not known"))
 	}
 	for _, r := range f.Failed() {
-		text := strings.Split(r.Error, "\n")
-		fmt.Fprintf(&b, "  %s (%s, from the %s): %s\n", s.Paint(ui.Bad, ui.Clean(r.Name)), ui.Clean(r.Type), ui.Clean(r.From), ui.Clean(text[0]))
-		for _, t := range text[1:] {
-			fmt.Fprintf(&b, "  %s\n", ui.Clean(t))
-		}
+		name := ui.Clean(r.Name)
+		text := s.Paragraph("  ", "  ", fmt.Sprintf("%s (%s, from the %s): %s", name, r.Type, r.From, r.Error))
+		b.WriteString("  " + s.Paint(ui.Bad, name) + strings.TrimPrefix(text, "  "+name))
 	}
 	return b.String()
 }

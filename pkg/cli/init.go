@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/git-deploy/git-deploy/pkg/fail"
 	"github.com/git-deploy/git-deploy/pkg/gitrepo"
 	"github.com/git-deploy/git-deploy/pkg/network"
 )
@@ -99,6 +100,6 @@ func writeMissing(top string, files map[string]string) ([]string, error) {
 // staged, and the user hears why: the files are what matters.
 func commit(ctx context.Context, c *cli.Context, repo *gitrepo.Repo, message string, paths ...string) {
 	if _, err := repo.CommitPaths(ctx, message, paths...); err != nil {
-		fmt.Fprintf(c.App.ErrWriter, "git-deploy: warning: %v\ngit-deploy: hint: git commit\n", err)
+		warn(c, fail.New(fail.Failed, err, "git commit"))
 	}
 }

@@ -251,14 +251,14 @@ func hookCommand() *cli.Command {
 	refresh := func(c *cli.Context) error {
 		if err := refreshRemotes(c.Context, c); err != nil {
 			// The merge or checkout itself has succeeded.
-			fmt.Fprintf(c.App.ErrWriter, "git-deploy: warning: the remotes are as before: %v\n", err)
+			warn(c, fmt.Errorf("the remotes are as before: %w", err))
 		}
 		return nil
 	}
 	self := func(c *cli.Context) error {
 		if err := deploySelf(c); err != nil {
 			// git push has said why; the commit itself stands.
-			fmt.Fprintf(c.App.ErrWriter, "git-deploy: warning: this machine was not deployed: %v\n", err)
+			warn(c, fmt.Errorf("this machine was not deployed: %w", err))
 		}
 		return nil
 	}

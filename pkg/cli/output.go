@@ -31,6 +31,9 @@ func printJSON(c *cli.Context, v any) error {
 	return json.NewEncoder(c.App.Writer).Encode(v)
 }
 
+// warn says what did not end the command.
+func warn(c *cli.Context, err error) { ui.Warning(c.App.ErrWriter, "git-deploy", err) }
+
 // ago says when t was, for people.
 func ago(t time.Time) string { return ui.FormatAgo(t, time.Now()) }
 

@@ -238,7 +238,7 @@ func affected(c *cli.Context, clone *clone, remotes []network.Remote) (selected 
 			selected = append(selected, remotes[i])
 		case plan.Unknown:
 			left = append(left, n.Remote)
-			fmt.Fprintf(c.App.ErrWriter, "git-deploy: warning: %s is left out: %s\n", ui.Clean(n.Node), strings.ReplaceAll(n.Reason, "\n", "\n  "))
+			warn(c, fmt.Errorf("%s is left out: %s", n.Node, n.Reason))
 		}
 	}
 	return selected, unsureOf(left, len(nodes), len(selected)), nil

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/git-deploy/git-deploy/hooks"
+	"github.com/git-deploy/git-deploy/pkg/fail"
 	"github.com/git-deploy/git-deploy/pkg/network"
 )
 
@@ -59,7 +60,7 @@ func remotesCommand() *cli.Command {
 				fmt.Fprintln(c.App.Writer, line)
 			}
 			if len(lines) == 0 {
-				fmt.Fprintf(c.App.Writer, "%d remotes, all in step with the network.\n", len(remotes))
+				fmt.Fprintf(c.App.Writer, "%s, all in step with the network.\n", count(len(remotes), "remote"))
 			}
 			return nil
 		},
@@ -136,7 +137,7 @@ func installCloneHooks(c *cli.Context, clone *clone, names []string) error {
 	}
 	installed, err := hooks.Install(dir, names, tool)
 	for _, path := range installed.Foreign {
-		fmt.Fprintf(c.App.ErrWriter, "git-deploy: warning: %s is not a hook of git-deploy and was left as it is\ngit-deploy: hint: add to it: git deploy hook %s\n", path, filepath.Base(path))
+		warn(c, fail.New(fail.Failed, fmt.Errorf("%s is not a hook of git-deploy and was left as it is", path), "git deploy hook "+filepath.Base(path)+"    # the line to add to it"))
 	}
 	return err
 }

@@ -42,7 +42,7 @@ func statusCommand() *cli.Command {
 			}
 			if c.Bool("fetch") {
 				if err := fetchNodes(c, clone, remotes); err != nil {
-					fmt.Fprintf(c.App.ErrWriter, "git-deploy: warning: not all nodes could be asked; they are shown as last seen\n")
+					warn(c, errors.New("not all nodes could be asked; they are shown as last seen"))
 				}
 			}
 			head, tree, err := clone.CommitAndTree(c.Context, "HEAD")
@@ -77,7 +77,7 @@ func statusCommand() *cli.Command {
 				}
 			}
 			if open > 0 && !c.Bool("plan") {
-				fmt.Fprintf(c.App.ErrWriter, "git-deploy: hint: git deploy status --plan    # says whether HEAD would change %s\n", countNodes(open))
+				ui.Hint(c.App.ErrWriter, "git-deploy", "git deploy status --plan    # says whether HEAD would change "+countNodes(open))
 			}
 			return nil
 		},
@@ -110,7 +110,7 @@ func statusTable(statuses []network.Status, plans []plan.Node) *ui.Table {
 	}
 	networks := several(func(s network.Status) string { return s.Network })
 	branches := several(func(s network.Status) string { return s.Branch })
-	table := &ui.Table{Columns: []ui.Column{{Title: "NODE", Min: 12}, {Title: "RUNS", Min: 14}, {Title: "BRANCH", Min: 16}, {Title: "STATE", Min: 24}}}
+	table := &ui.Table{Columns: []ui.Column{{Title: "NODE", Min: 12}, {Title: "RUNS", Min: 14}, {Title: "BRANCH", Min: 16}, {Title: "STATE", Min: 24, Wrap: true}}}
 	for i, s := range statuses {
 		row := statusRow(s, plans[i])
 		if networks {

@@ -45,21 +45,31 @@ func TestStatusTable(t *testing.T) {
 	}
 	table := statusTable(statuses, plans)
 	text := table.Format(ui.Style{UTF8: true, Width: 80})
+	rows := 0
 	for i, line := range strings.Split(strings.TrimSpace(text), "\n") {
 		if ui.Width(line) > 80 {
 			t.Errorf("%d columns: %s", ui.Width(line), line)
 		}
-		if i == 0 {
+		if i == 0 || strings.HasPrefix(line, " ") {
 			continue
 		}
+		rows++
 		for name, state := range want {
 			if strings.HasPrefix(line, name) && !strings.Contains(line, state) {
 				t.Errorf("%s does not say %q: %s", name, state, line)
 			}
 		}
 	}
-	if n := strings.Count(text, "\n"); n != len(statuses)+1 {
-		t.Errorf("%d lines:\n%s", n, text)
+	if rows != len(statuses) {
+		t.Errorf("%d rows:\n%s", rows, text)
+	}
+	if words := strings.Join(strings.Fields(text), " "); !strings.Contains(words, "Ada Lovelace, pinned") {
+		t.Errorf("not all is said at 80 columns:\n%s", text)
+	}
+	// The usual is one line, cut where git can tell the rest.
+	usual := statusTable([]network.Status{node("alice-laptop", func(s *network.Status) { s.Relation, s.Behind = network.Behind, 4 })}, plans[:1])
+	if text := usual.Format(ui.Style{UTF8: true, Width: 80}); strings.Count(text, "\n") != 2 || !strings.Contains(text, "… ") || !strings.Contains(text, "by Ada Lovelace\n") {
+		t.Errorf("the usual state of a node:\n%s", text)
 	}
 	full := table.Format(ui.Style{UTF8: true})
 	for _, words := range []string{"release: in step", "12345 ahead, 67890 behind", "rolled-back 2 h ago by Ada Lovelace, pinned", "waits for a reboot into bbbbbbbb", "new/ "} {

@@ -57,7 +57,7 @@ func syncCommand() *cli.Command {
 }
 
 func printMerges(c *cli.Context, m *push.Merges) error {
-	table := ui.Table{Columns: []ui.Column{{Title: "NODE"}, {Title: "ITS BRANCH"}}}
+	table := ui.Table{Columns: []ui.Column{{Title: "NODE"}, {Title: "ITS BRANCH", Min: 20, Wrap: true}}}
 	for _, n := range m.Nodes {
 		cell := ui.Cell{Text: "nothing new", Tone: ui.Faint}
 		switch n.State {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -59,7 +58,7 @@ func watchCommand() *cli.Command {
 					}
 					return err
 				case err != nil && !errors.As(err, &ended):
-					fmt.Fprintf(c.App.ErrWriter, "git-deploy: warning: %v\n", err)
+					warn(c, err)
 				}
 				select {
 				case <-c.Context.Done():

@@ -30,10 +30,24 @@ NODE          STATE        AGE  COMMIT
 alice-laptop  ok            3m  a1b2c3d4 make the …
 ノード        rolled back  12d  9f8e7d6c short
 short
+`}, {Style{Width: 38}, `
+NODE          STATE        AGE
+    COMMIT
+alice-laptop  ok            3m
+    a1b2c3d4 make the kitchen lamp...
+???           rolled back  12d
+    9f8e7d6c short
+short
 `}, {Style{Width: 20}, `
-NODE          STATE        AGE  COMMIT
-alice-laptop  ok            3m  a1b2c3d...
-???           rolled back  12d  9f8e7d6...
+NODE
+    STATE
+    AGE  COMMIT
+alice-laptop
+    ok
+     3m  a1b2c3d...
+???
+    rolled back
+    12d  9f8e7d6...
 short
 `},
 	} {
@@ -44,9 +58,12 @@ short
 	reasons := &Table{Columns: []Column{{}, {Min: 20, Wrap: true}}}
 	reasons.Add(Cell{"web", Strong}, Cell{"cannot reach web: ssh: Could not resolve hostname", Bad})
 	reasons.Add(Cell{"db", Strong}, Cell{"ok", Good})
+	reasons.Add(Cell{"mx", Strong}, Cell{"runs /nix/store/0c2v-nixos-system-mx", Good})
 	for width, want := range map[int]string{
-		0:  "web  cannot reach web: ssh: Could not resolve hostname\ndb   ok\n",
-		30: "web  cannot reach web: ssh:\n     Could not resolve\n     hostname\ndb   ok\n",
+		0:  "web  cannot reach web: ssh: Could not resolve hostname\ndb   ok\nmx   runs /nix/store/0c2v-nixos-system-mx\n",
+		40: "web  cannot reach web: ssh: Could not\n     resolve hostname\ndb   ok\nmx   runs\n     /nix/store/0c2v-nixos-system-mx\n",
+		36: "web  cannot reach web: ssh: Could\n     not resolve hostname\ndb   ok\nmx\n    runs\n    /nix/store/0c2v-nixos-system-mx\n",
+		30: "web  cannot reach web: ssh:\n     Could not resolve\n     hostname\ndb   ok\nmx\n    runs\n    /nix/store/0c2v-nixos-sys\n    tem-mx\n",
 	} {
 		if got := reasons.Format(Style{UTF8: true, Width: width}); got != want {
 			t.Errorf("%d columns:\n%s", width, got)
@@ -70,6 +87,37 @@ func TestError(t *testing.T) {
 	out.Reset()
 	if Error(&out, "git-deploy", nil); out.Len() > 0 {
 		t.Errorf("no error gives %q", out.String())
+	}
+}
+
+// On a terminal an error breaks between words, and a command stays in one piece.
+func TestErrorFits(t *testing.T) {
+	err := fail.New(fail.Usage, errors.New(`no node is called "nosuch" (nodes: alice-laptop, web)`),
+		"git deploy remotes    # makes remotes for all nodes of the network",
+		"git deploy push --dry-run alice-laptop web db-1 db-2", "Ask whoever runs the network to let you in", "git deploy -h")
+	for width, want := range map[int]string{
+		40: `
+git-deploy: error: no node is called
+  "nosuch" (nodes: alice-laptop, web)
+git-deploy: hint: git deploy remotes
+    # makes remotes for all nodes of
+    # the network
+git-deploy: hint: git deploy push --dry-run alice-laptop web db-1 db-2
+git-deploy: hint: Ask whoever runs the
+    network to let you in
+git-deploy: hint: git deploy -h
+`,
+		90: `
+git-deploy: error: no node is called "nosuch" (nodes: alice-laptop, web)
+git-deploy: hint: git deploy remotes    # makes remotes for all nodes of the network
+git-deploy: hint: git deploy push --dry-run alice-laptop web db-1 db-2
+git-deploy: hint: Ask whoever runs the network to let you in
+git-deploy: hint: git deploy -h
+`,
+	} {
+		if got := (Style{UTF8: true, Width: width}).message("git-deploy", "error", Bad, err); got != want[1:] {
+			t.Errorf("%d columns:\n%s", width, got)
+		}
 	}
 }
 

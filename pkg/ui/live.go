@@ -175,9 +175,11 @@ func (l *live) hint(n *node, hint string) []string {
 	var out []string
 	for _, h := range n.newHints(l.style, hint) {
 		lead := "  " + l.style.Paint(Accent, l.style.symbols().hint) + " "
-		for _, line := range l.style.wrap(h, max(l.style.Width-1-4, 8)) {
-			out = append(out, lead+l.style.Paint(Accent, line))
-			lead = "    "
+		for _, line := range l.style.hintLines(4, h, l.style.Width-1-4) {
+			for _, w := range l.style.wrap(line, max(l.style.Width-1-4, 8)) { // what the block is drawn above has no longer lines
+				out = append(out, lead+l.style.Paint(Accent, w))
+				lead = "    "
+			}
 		}
 	}
 	return out

@@ -205,7 +205,8 @@ func (p *plain) closure(pre string, d *event.ClosureDiff) []string {
 func (p *plain) outcome(pre string, n *node, e event.Event) []string {
 	v := p.style.verdictOf(n, e)
 	var out []string
-	out = append(out, pre+string(e.Outcome)+": "+v.alone()+" ("+FormatDuration(n.total)+")")
+	text := strings.TrimPrefix(v.alone(), string(e.Outcome)+" ") // interrupted: interrupted while …
+	out = append(out, pre+string(e.Outcome)+": "+text+" ("+FormatDuration(n.total)+")")
 	if e.Message != "" && !said(&n.why, e.Message) {
 		out = append(out, p.more(pre+"reason", ": ", pre, p.style.lines(e.Message))...)
 	}

@@ -174,3 +174,16 @@ func TestHintsAreLinesOfTheirOwn(t *testing.T) {
 		t.Errorf("live output %q does not end with %q", got, want)
 	}
 }
+
+// No outcome is said twice, and each is there to be searched for.
+func TestOutcomesAreSaidOnce(t *testing.T) {
+	for _, o := range []event.Outcome{event.Succeeded, event.UpToDate, event.Built, event.DryRun, event.Refused, event.Failed, event.RolledBack, event.RollbackFailed, event.Superseded, event.Interrupted, event.Unknown, event.Locked} {
+		var out bytes.Buffer
+		r := New(&out, Options{Mode: Plain})
+		r.Emit(event.Event{Kind: event.Finished, Node: "web", Outcome: o})
+		r.Close()
+		if said := out.String(); !strings.HasPrefix(said, "web: "+string(o)+": ") || strings.Count(said, string(o)) != 1 {
+			t.Errorf("%s: %q", o, said)
+		}
+	}
+}
