@@ -2,7 +2,6 @@ package nix
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,7 +9,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/git-deploy/git-deploy/pkg/event"
 	"github.com/git-deploy/git-deploy/pkg/fail"
 	"github.com/git-deploy/git-deploy/pkg/proc"
 )
@@ -149,7 +147,7 @@ func (s sources) evalError(m message) *EvalError {
 	e.Pos, e.Excerpt = s.position(at), s.excerpt(at)
 	for _, f := range m.Trace {
 		text := s.readable(strings.TrimSpace(clean(f.RawMsg)))
-		if isContext(text) && len(e.Context) < maxContext {
+		if isContext(text) && !strings.Contains(text, "`/") && len(e.Context) < maxContext {
 			e.Context = append(e.Context, strings.TrimSuffix(text, ":"))
 		}
 		if s.trace {
@@ -166,6 +164,7 @@ func (s sources) evalError(m message) *EvalError {
 func isContext(text string) bool {
 	return strings.HasPrefix(text, "while evaluating the option ") ||
 		strings.HasPrefix(text, "while evaluating definitions from ") ||
+		strings.HasPrefix(text, "while evaluating the module argument ") ||
 		strings.HasPrefix(text, "while evaluating node ") ||
 		strings.HasPrefix(text, "while evaluating the node ")
 }
@@ -252,85 +251,6 @@ func (s sources) excerpt(f frame) string {
 		text += fmt.Sprintf("\n    %s | %s^", strings.Repeat(" ", len(number)), mark)
 	}
 	return text
-}
-
-var (
-	missingFile    = regexp.MustCompile(`(?:getting status of|path|opening file) '([^']+\.nix|[^']+)'.*(?:No such file|does not exist)`)
-	missingChannel = regexp.MustCompile(`^file '(nixpkgs[^']*)' was not found in the Nix search path`)
-	missingNode    = regexp.MustCompile(`^attribute '([^']+)' missing`)
-	inNodes        = regexp.MustCompile(`\bnodes\s*\.`)
-	missingAttr    = regexp.MustCompile(`^attribute '[^']*' in selection path '[^']*' not found|^attribute .* missing`)
-)
-
-// explain adds the command that most likely helps.
-func explain(e *EvalError) error {
-	if f := missingFile.FindStringSubmatch(e.Message); f != nil && !filepath.IsAbs(f[1]) {
-		e.Message = "there is no file " + f[1]
-		return hinted(e, "git add "+f[1]+" && git commit   # what is not committed is not deployed")
-	}
-	if missingChannel.MatchString(e.Message) {
-		return hinted(e, "set network.nixpkgs to the nixpkgs that this network uses, e.g. a fetchTarball with a fixed revision")
-	}
-	if strings.Contains(e.Message, "requires lock file changes") {
-		return hinted(e, "nix --extra-experimental-features 'nix-command flakes' flake lock && git add flake.lock && git commit -m Lock")
-	}
-	return e
-}
-
-// explainMore says more of an evaluation's failure than its words do, by looking at the network again.
-func (n *Nix) explainMore(ctx context.Context, dir, node string, err error) error {
-	var e *EvalError
-	if !errors.As(err, &e) {
-		return err
-	}
-	if o := findUnknownOption(e.Message); o != nil {
-		quiet := &Nix{Sink: event.Discard}
-		c, cerr := quiet.choices(ctx, dir, node, o)
-		if cerr != nil {
-			c = nil
-		}
-		e.Message = o.message(c)
-		return hinted(err, o.hints(c)...)
-	}
-	if node == "" {
-		return err
-	}
-	return n.explainMissingNode(ctx, dir, node, err)
-}
-
-// explainMissingNode replaces Nix's words for a node that does not exist by the
-// names of those that do: for the one that was asked for, and for one that a
-// configuration refers to as `nodes.NAME`.
-func (n *Nix) explainMissingNode(ctx context.Context, dir, node string, err error) error {
-	var e *EvalError
-	if !errors.As(err, &e) {
-		return err
-	}
-	referred := missingNode.FindStringSubmatch(e.Message)
-	if referred != nil && !inNodes.MatchString(e.Excerpt) {
-		referred = nil
-	}
-	if referred == nil && !missingAttr.MatchString(e.Message) {
-		return err
-	}
-	quiet := &Nix{Sink: event.Discard}
-	m, merr := quiet.Manifest(ctx, dir)
-	if merr != nil {
-		return err
-	}
-	if referred != nil {
-		if _, exists := m.Nodes[referred[1]]; !exists {
-			e.Message = fmt.Sprintf("there is no node %q (nodes: %s)", referred[1], strings.Join(m.Names(), ", "))
-		}
-		return err
-	}
-	if _, exists := m.Nodes[node]; exists {
-		return err
-	}
-	if len(m.Nodes) == 0 {
-		return hinted(fmt.Errorf("this network has no node %q: it has none at all", node), "git deploy add "+node+" root@HOST")
-	}
-	return hinted(fmt.Errorf("this network has no node %q, only: %s", node, strings.Join(m.Names(), ", ")), "git deploy status")
 }
 
 func hinted(err error, hints ...string) error { return fail.New(fail.Failed, err, hints...) }
