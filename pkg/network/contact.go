@@ -65,8 +65,8 @@ func contactOf(file string) (Contact, bool) {
 	return c.Contact, true
 }
 
-// lost returns what is remembered of the nodes that could not be asked, by remote.
-func lost(gitDir string) (map[string]Contact, error) {
+// Lost returns what is remembered of the nodes that could not be asked, by remote.
+func Lost(gitDir string) (map[string]Contact, error) {
 	dir := filepath.Dir(contactFile(gitDir, "x"))
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {

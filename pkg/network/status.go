@@ -65,7 +65,7 @@ func Statuses(ctx context.Context, repo *gitrepo.Repo, remotes []Remote, head st
 	var news map[string]string
 	// Plain git fetch may have brought what nodes tell of each other.
 	group.Go(func() (err error) { news, err = TakeOver(ctx, repo, remotes); return })
-	group.Go(func() (err error) { contacts, err = lost(repo.CommonDir); return })
+	group.Go(func() (err error) { contacts, err = Lost(repo.CommonDir); return })
 	group.Go(func() (err error) { history, err = repo.History(ctx); return })
 	err := group.Wait()
 	if history != nil {

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -71,6 +72,17 @@ func Tell(remotes []Remote, local, there map[string]string, newer func(a, b stri
 		}
 	}
 	return refspecs
+}
+
+// Untold returns git configuration (the text of a file) with which a fetch from
+// r leaves out what it tells of nodes.
+func (r Remote) Untold(nodes []Remote) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "[remote \"%s\"]\n", strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(r.Name))
+	for _, n := range nodes {
+		fmt.Fprintf(&b, "\tfetch = \"^refs/nodes/%s/*\"\n", n.Node)
+	}
+	return b.String()
 }
 
 // LocalRefs are the prefixes of what a clone knows of a remote.

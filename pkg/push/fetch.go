@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,8 +36,43 @@ type FetchResult struct {
 
 // Fetch fetches from remotes, each by `git fetch`, and returns their results in
 // the same order. One that fails, or has not answered within timeout (0: as long as ssh waits),
-// does not stop the others.
+// does not stop the others. What they tell of nodes that answer themselves is left out.
 func (f Fleet) Fetch(ctx context.Context, remotes []network.Remote, timeout time.Duration) ([]FetchResult, error) {
+	lost, err := network.Lost(f.Repo.CommonDir)
+	if err != nil {
+		return nil, err
+	}
+	// A hundred nodes that tell of each other tell nothing that they do not say
+	// themselves, in 40,000 refs: git opens a file for each, in every fetch.
+	answering := slices.DeleteFunc(slices.Clone(remotes), func(r network.Remote) bool {
+		_, is := lost[r.Name]
+		return is
+	})
+	results, err := f.fetch(ctx, remotes, answering, timeout)
+	if err != nil {
+		return results, err
+	}
+	var reached []network.Remote
+	silent := false
+	for i, r := range remotes {
+		if _, before := lost[r.Name]; results[i].Code == fail.OK {
+			reached = append(reached, r)
+		} else if !before {
+			silent = true
+		}
+	}
+	if silent { // only now: the others are asked about it
+		if _, err := f.fetch(ctx, reached, reached, timeout); err != nil {
+			return results, err
+		}
+	}
+	// Once for all, and not by each fetch: git's own judgement of whether there is anything to tidy up.
+	_ = proc.Run(ctx, f.Repo.Cmd("maintenance", "run", "--auto", "--quiet"))
+	return results, nil
+}
+
+// fetch fetches from remotes, without what they tell of the nodes answering.
+func (f Fleet) fetch(ctx context.Context, remotes, answering []network.Remote, timeout time.Duration) ([]FetchResult, error) {
 	dir, err := os.MkdirTemp("", "git-deploy-") // a short path: a socket's is limited to 108 bytes
 	if err != nil {
 		return nil, err
@@ -51,25 +87,27 @@ func (f Fleet) Fetch(ctx context.Context, remotes []network.Remote, timeout time
 	for i, remote := range remotes {
 		group.Go(func() error {
 			start := time.Now()
-			results[i] = f.fetchOne(ctx, filepath.Join(dir, strconv.Itoa(i)), remote, timeout)
+			socket := filepath.Join(dir, strconv.Itoa(i))
+			if err := os.WriteFile(socket+".config", []byte(remote.Untold(answering)), 0o600); err != nil {
+				return err
+			}
+			results[i] = f.fetchOne(ctx, socket, remote, timeout)
 			results[i].Millis = time.Since(start).Milliseconds()
 			return nil
 		})
 	}
-	_ = group.Wait()
+	err = group.Wait()
 	if ctx.Err() != nil {
-		return results, context.Cause(ctx)
+		err = context.Cause(ctx)
 	}
-	// Once for all, and not by each fetch: git's own judgement of whether there is anything to tidy up.
-	_ = proc.Run(ctx, f.Repo.Cmd("maintenance", "run", "--auto", "--quiet"))
-	return results, nil
+	return results, err
 }
 
 func (f Fleet) fetchOne(ctx context.Context, socket string, remote network.Remote, timeout time.Duration) FetchResult {
 	result := FetchResult{Remote: remote.Name, Node: remote.Node}
 	var said bytes.Buffer
 	// FETCH_HEAD is one file for all.
-	cmd := f.Repo.Cmd("fetch", "--quiet", "--no-auto-maintenance", "--no-write-fetch-head", "--no-recurse-submodules", "--", remote.Name)
+	cmd := f.Repo.Cmd("-c", "include.path="+socket+".config", "fetch", "--quiet", "--no-auto-maintenance", "--no-write-fetch-head", "--no-recurse-submodules", "--", remote.Name)
 	if timeout > 0 {
 		cmd.Env = append(cmd.Env, TimeoutEnv+"="+timeout.String())
 	}

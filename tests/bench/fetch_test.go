@@ -23,8 +23,9 @@ const (
 	nodeRepo = "/var/lib/git-deploy/networks/home/repo.git"
 )
 
-// BenchmarkFetch: each host has a new commit every time; the floor is as many
-// plain `git fetch` over ssh, as many at once.
+// BenchmarkFetch: each host has a new commit every time, and tells of all others
+// that they have it; the floor is as many plain `git fetch` over ssh, as many at
+// once, of what the hosts say of themselves.
 func BenchmarkFetch(b *testing.B) {
 	x := newBench(b)
 	tool := lab.Options{Prepare: func(disk string) error {
@@ -50,6 +51,12 @@ func BenchmarkFetch(b *testing.B) {
 		h.Run(nodeTool, "node", "init", "--network=home", "--id="+strings.TrimSpace(string(id)), "--node="+h.Name)
 		x.run(`$GIT_SSH_COMMAND root@` + h.Name + ` 'cat >/tmp/all && git --git-dir ` + nodeRepo + ` fetch -q /tmp/all main:main' <all`)
 	}
+	var told strings.Builder
+	for _, h := range hosts {
+		for _, ref := range []string{"heads/main", "deploy/current", "deploy/boot", "deploy/branch"} {
+			fmt.Fprintf(&told, "update refs/nodes/%s/%s $new\n", h.Name, ref)
+		}
+	}
 	for i, clone := range []string{"ours", "plain"} {
 		x.run(`cp -r home ` + clone)
 		for _, h := range hosts {
@@ -62,7 +69,8 @@ func BenchmarkFetch(b *testing.B) {
 		var wg sync.WaitGroup
 		for _, h := range hosts {
 			wg.Go(func() {
-				h.Run("sh", "-ec", `export GIT_DIR=`+nodeRepo+`; git update-ref refs/heads/main $(git -c user.name=N -c user.email=n@n commit-tree -p main -m change main^{tree})`)
+				h.Run("sh", "-ec", `export GIT_DIR=`+nodeRepo+`; new=$(git -c user.name=N -c user.email=n@n commit-tree -p main -m change main^{tree}); git update-ref refs/heads/main $new; git update-ref --stdin <<EOF
+`+told.String()+`EOF`)
 			})
 		}
 		wg.Wait()
@@ -70,7 +78,10 @@ func BenchmarkFetch(b *testing.B) {
 	fetch := func(command string) func() time.Duration {
 		return func() time.Duration { d, _ := x.run(command); return d }
 	}
-	ours := fetch(`cd ours && git deploy fetch --all-nodes >/dev/null`)
+	for _, h := range hosts {
+		x.run(`cd ours && git config --add remote.` + h.Name + `.fetch '+refs/nodes/*:refs/deploy/told/` + h.Name + `/*'`)
+	}
+	ours := fetch(`cd ours && git deploy fetch --all-nodes --timeout 1m >/dev/null`)
 	plain := fetch(fmt.Sprintf(`cd plain && git remote | xargs -P %d -n 1 git fetch -q`, fleet))
 	ours()
 	plain()
