@@ -176,3 +176,34 @@ func TestRecords(t *testing.T) {
 		t.Error("took an ordinary commit for an entry")
 	}
 }
+
+func TestReaches(t *testing.T) {
+	r, _ := newRepo(t)
+	oids := randomHistory(t, r, 40)
+	objects, err := r.Objects(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer objects.Close()
+	newest, absent := oids[len(oids)-1], strings.Repeat("1", 40)
+	if found, err := objects.Reaches(newest, absent, 100); found || err != nil || len(objects.parents) > 0 {
+		t.Errorf("what is not here: %v, %v, after %d commits", found, err, len(objects.parents))
+	}
+	for _, old := range oids {
+		want, err := r.IsAncestor(t.Context(), old, newest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := objects.Reaches(newest, old, 100); got != want || err != nil {
+			t.Errorf("%s: %v, %v; git says %v", old, got, err, want)
+		}
+	}
+	first := commit(t, r.WorkTree, "a", "1")
+	commit(t, r.WorkTree, "a", "2")
+	third := commit(t, r.WorkTree, "a", "3")
+	for most, want := range []bool{false, false, true} {
+		if got, err := objects.Reaches(third, first, most); got != want || err != nil {
+			t.Errorf("at most %d: %v, %v", most, got, err)
+		}
+	}
+}

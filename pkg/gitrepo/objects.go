@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +21,8 @@ type Objects struct {
 	in  *io.PipeWriter
 	out *bufio.Reader
 	// cancel ends the process when it does not end by itself.
-	cancel context.CancelFunc
+	cancel  context.CancelFunc
+	parents map[string][]string // of the commits that Parents has read
 }
 
 // Objects starts the process. The caller must Close it.
@@ -35,7 +37,7 @@ func (r *Repo) Objects(ctx context.Context) (*Objects, error) {
 		cancel()
 		return nil, err
 	}
-	o := &Objects{p: p, in: inW, out: bufio.NewReaderSize(outR, 64<<10), cancel: cancel}
+	o := &Objects{p: p, in: inW, out: bufio.NewReaderSize(outR, 64<<10), cancel: cancel, parents: map[string][]string{}}
 	go func() {
 		err := p.Wait()
 		if err == nil {
@@ -72,10 +74,44 @@ func (o *Objects) Read(rev string) (oid, kind string, data []byte, err error) {
 	return oid, kind, data[:size], nil
 }
 
-// Parents returns the parents of a commit.
+// Parents returns the parents of a commit, by its id.
 func (o *Objects) Parents(commit string) ([]string, error) {
+	if parents, ok := o.parents[commit]; ok {
+		return parents, nil
+	}
 	c, err := o.commit(commit)
+	if err == nil {
+		o.parents[commit] = c.Parents
+	}
 	return c.Parents, err
+}
+
+// Reaches reports whether old is new or one of its ancestors, of which it reads
+// the nearest only, and at most so many. Where old is not here it reads none.
+func (o *Objects) Reaches(new, old string, most int) (bool, error) {
+	if new == old {
+		return true, nil
+	}
+	if _, _, _, err := o.Info(old); errors.Is(err, ErrNotFound) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	seen := map[string]bool{new: true}
+	for todo := []string{new}; len(todo) > 0 && most > 0; most-- {
+		parents, err := o.Parents(todo[0])
+		if err != nil || slices.Contains(parents, old) {
+			return err == nil, err
+		}
+		todo = todo[1:]
+		for _, p := range parents {
+			if !seen[p] {
+				seen[p] = true
+				todo = append(todo, p)
+			}
+		}
+	}
+	return false, nil
 }
 
 // commit reads a commit.

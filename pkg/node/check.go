@@ -4,25 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/git-deploy/git-deploy/pkg/gitrepo"
 	"github.com/git-deploy/git-deploy/pkg/network"
 )
 
-// checkUpdates refuses a push for what it does to refs. repo sees the pushed
-// objects (quarantine); parents holds those of commits that have been read.
-func (n *Node) checkUpdates(ctx context.Context, repo *gitrepo.Repo, updates []update, parents map[string][]string) error {
+// checkUpdates refuses a push for what it does to refs. repo and objects see
+// the pushed objects (quarantine).
+func (n *Node) checkUpdates(ctx context.Context, repo *gitrepo.Repo, objects *gitrepo.Objects, updates []update) error {
 	for _, u := range updates {
-		if err := n.checkUpdate(ctx, repo, u, parents[u.new]); err != nil {
+		if err := n.checkUpdate(ctx, repo, objects, u); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (n *Node) checkUpdate(ctx context.Context, repo *gitrepo.Repo, u update, parents []string) error {
+// near is how many commits before a pushed one are read before git is asked
+// whether it goes on from where the ref was. A push may tell of hundreds of
+// nodes, each a few commits further on, and a process takes as long as hundreds of reads.
+const near = 100
+
+func (n *Node) checkUpdate(ctx context.Context, repo *gitrepo.Repo, objects *gitrepo.Objects, u update) error {
 	deployed, told := u.ref == n.Ref(), strings.HasPrefix(u.ref, RefNodes)
 	switch {
 	case network.ToldState(u.ref):
@@ -38,7 +42,10 @@ func (n *Node) checkUpdate(ctx context.Context, repo *gitrepo.Repo, u update, pa
 		return refused("", "%s is what node %q deploys: it cannot be deleted", u.ref, n.Node)
 	case told && u.deletes():
 		return refused("", "%s tells of another node: it cannot be deleted by a push", u.ref)
-	case !deployed && !told, u.creates(), slices.Contains(parents, u.old):
+	case !deployed && !told, u.creates():
+		return nil
+	}
+	if forward, err := objects.Reaches(u.new, u.old, near); err == nil && forward {
 		return nil
 	}
 	forward, err := repo.IsAncestor(ctx, u.old, u.new)
@@ -88,28 +95,16 @@ func (n *Node) checkCommit(objects *gitrepo.Objects, commit string) error {
 	return nil
 }
 
-type commit struct {
-	parents []string
-	subject string // first line of its message
-}
-
-// readCommit reads what a deployment needs to know of a commit.
-func readCommit(objects *gitrepo.Objects, oid string) (commit, error) {
-	_, kind, data, err := objects.Read(oid)
+// readSubject returns the first line of a commit's message.
+func readSubject(objects *gitrepo.Objects, commit string) (string, error) {
+	_, kind, data, err := objects.Read(commit)
 	if err != nil {
-		return commit{}, err
+		return "", err
 	}
 	if kind != "commit" {
-		return commit{}, fmt.Errorf("%s is a %s and not a commit: it cannot be deployed", oid, kind)
+		return "", fmt.Errorf("%s is a %s and not a commit: it cannot be deployed", commit, kind)
 	}
-	var c commit
-	head, message, _ := strings.Cut(string(data), "\n\n")
-	for line := range strings.SplitSeq(head, "\n") {
-		if parent, ok := strings.CutPrefix(line, "parent "); ok {
-			c.parents = append(c.parents, parent)
-		}
-	}
+	_, message, _ := strings.Cut(string(data), "\n\n")
 	first, _, _ := strings.Cut(strings.TrimLeft(message, "\n"), "\n")
-	c.subject = gitrepo.Clean(first)
-	return c, nil
+	return gitrepo.Clean(first), nil
 }

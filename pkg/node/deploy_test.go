@@ -1,6 +1,7 @@
 package node
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -51,6 +52,33 @@ func TestPlainPush(t *testing.T) {
 	}
 	if tree := w.git("-C", w.l.Repo("home"), "rev-parse", RefLog+"^{tree}"); tree != w.git("rev-parse", "HEAD^{tree}") {
 		t.Error("the log entry does not hold the deployed tree")
+	}
+}
+
+// What is told of many nodes costs no process for each.
+func TestToldOfMany(t *testing.T) {
+	w := newWorld(t)
+	programs := func(nodes int) int {
+		trace := t.TempDir()
+		args := []string{"push", "web"}
+		for i := range nodes {
+			args = append(args, fmt.Sprintf("main:refs/nodes/n%d/heads/main", i))
+		}
+		t.Setenv("GIT_TRACE2_EVENT", trace)
+		w.git(args...)
+		t.Setenv("GIT_TRACE2_EVENT", "")
+		files, err := os.ReadDir(trace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(files)
+	}
+	programs(30)
+	w.commit("second", "two")
+	one := programs(1)
+	w.commit("third", "three")
+	if many := programs(30); many != one || one == 0 {
+		t.Errorf("git was started %d times to be told of 30 nodes, and %d times for one", many, one)
 	}
 }
 

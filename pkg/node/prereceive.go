@@ -40,7 +40,12 @@ func PreReceive(ctx context.Context, h HookEnv) error {
 			return p.deploy(ctx, u, h)
 		}
 	}
-	return p.check(ctx, nil)
+	objects, err := repo.Objects(ctx)
+	if err != nil {
+		return err
+	}
+	defer objects.Close()
+	return p.check(ctx, objects, nil)
 }
 
 // reception is a push that comes in.
@@ -58,27 +63,25 @@ type reception struct {
 
 // check refuses for everything that can be told without Nix. u is what is to
 // be deployed, or nil.
-func (p *reception) check(ctx context.Context, u *toDeploy) error {
+func (p *reception) check(ctx context.Context, objects *gitrepo.Objects, u *toDeploy) error {
 	if err := p.n.checkMeant(p.o); err != nil {
 		return err
 	}
-	known := map[string][]string{}
 	if u != nil {
-		c, err := readCommit(u.objects, u.commit)
-		if err != nil {
+		var err error
+		if u.subject, err = readSubject(objects, u.commit); err != nil {
 			return err
 		}
-		u.subject, known[u.commit] = c.subject, c.parents
 	}
-	if err := p.n.checkUpdates(ctx, p.repo, p.updates, known); err != nil || u == nil {
+	if err := p.n.checkUpdates(ctx, p.repo, objects, p.updates); err != nil || u == nil {
 		return err
 	}
-	if err := p.n.checkCommit(u.objects, u.commit); err != nil {
+	if err := p.n.checkCommit(objects, u.commit); err != nil {
 		return err
 	}
 	for _, up := range p.updates {
 		if up.ref == p.n.Ref() {
-			return p.n.checkSignatures(ctx, p.repo, u.objects, up)
+			return p.n.checkSignatures(ctx, p.repo, objects, up)
 		}
 	}
 	return nil // what is here already is deployed again
@@ -86,7 +89,6 @@ func (p *reception) check(ctx context.Context, u *toDeploy) error {
 
 // toDeploy is the commit that a push wants to see running.
 type toDeploy struct {
-	objects *gitrepo.Objects
 	commit  string
 	subject string
 }
@@ -110,8 +112,8 @@ func (p *reception) deploy(ctx context.Context, u update, h HookEnv) error {
 		return d.stopped(ctx, event.Failed, err)
 	}
 	defer objects.Close()
-	c := &toDeploy{objects: objects, commit: u.new}
-	if err := event.RunStep(d.sink, event.Check, func() error { return p.check(ctx, c) }); err != nil {
+	c := &toDeploy{commit: u.new}
+	if err := event.RunStep(d.sink, event.Check, func() error { return p.check(ctx, objects, c) }); err != nil {
 		return d.stopped(ctx, event.Refused, err)
 	}
 	if err := p.n.free(p.o.Wait, p.o.Action); err != nil {

@@ -29,7 +29,7 @@ func Deploy(ctx context.Context, l statedir.Layout, r Request) error {
 			return nil, d.stopped(ctx, event.Failed, err)
 		}
 		defer objects.Close()
-		c := &toDeploy{objects: objects}
+		c := &toDeploy{}
 		err = event.RunStep(d.sink, event.Check, func() error {
 			now, err := d.n.look(ctx)
 			if err != nil {
@@ -48,7 +48,7 @@ func Deploy(ctx context.Context, l statedir.Layout, r Request) error {
 					d.n.Node, gitrepo.Short(refs[RefBoot]), gitrepo.Short(c.commit))
 			}
 			p := &reception{n: d.n, o: o}
-			return p.check(ctx, c)
+			return p.check(ctx, objects, c)
 		})
 		if err != nil {
 			return nil, d.stopped(ctx, event.Refused, err)

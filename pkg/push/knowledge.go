@@ -32,14 +32,6 @@ const maxSteps = 1000
 
 // continues reports whether log is a later state of the log old, each entry of which has the one before as its parent.
 func (d *deployment) continues(log, old string) bool {
-	for range maxSteps {
-		parents, err := d.objects.Parents(log)
-		if err != nil || len(parents) == 0 {
-			return false
-		}
-		if log = parents[0]; log == old {
-			return true
-		}
-	}
-	return false
+	later, err := d.objects.Reaches(log, old, maxSteps)
+	return err == nil && later
 }
