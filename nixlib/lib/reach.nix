@@ -1,4 +1,5 @@
-# How nodes reach each other: at the address of their deployment, or through a
+# How nodes reach each other: at an address that the network knows, else that of
+# their deployment, which may be a name that only deployers have; or through a
 # private network.
 { lib, network, lookup }:
 let
@@ -7,13 +8,13 @@ let
   networks = network.vpn.networks;
   list = names: if names == [ ] then "none" else concatStringsSep ", " names;
 in
-{
+rec {
   # The name or address of a node; `option` is where `via` stands, the name of
   # a private network or null.
   address =
     option: via: name:
     if via == null then
-      (lookup.node name).deploy.host
+      head (ips name ++ [ (lookup.node name).deploy.host ])
     else if !(networks ? ${via}) then
       throw "${option} is \"${via}\", and there is no private network of this name (vpn.networks: ${list (builtins.attrNames networks)})"
     else if !(networks.${via}.nodes ? ${name}) then

@@ -70,7 +70,7 @@ in
       type = types.nullOr types.str;
       default = null;
       example = "home";
-      description = "The private network (`vpn.networks.<name>`) through which clients reach the server; `null`: its `deploy.host`.";
+      description = "The private network (`vpn.networks.<name>`) through which clients reach the server; `null`: the first of its `hosts.addresses`, or else its `deploy.host`.";
     };
   };
 }

@@ -4,11 +4,14 @@
   lookup,
   network,
 }:
-{ name, ... }:
+{ name, options, ... }:
 let
   inherit (lib)
+    attrNames
     elem
+    filter
     filterAttrs
+    head
     mapAttrs
     mapAttrsToList
     mkMerge
@@ -18,16 +21,32 @@ let
   ip = import ../../lib/ip.nix { inherit lib; };
   reach = import ../../lib/reach.nix { inherit lib lookup network; };
 
-  server = lib.head (lookup.named "monitoring.server" [ cfg.server ]);
+  # The same names, once it is certain that all are systems; `option` is where they stand.
+  systems =
+    option: names:
+    let
+      others = filter (n: !(elem n lookup.systems)) (lookup.named option names);
+    in
+    if others == [ ] then
+      names
+    else
+      throw "${option}: ${head others} is no system of NixOS (its profile.kind is ${(lookup.node (head others)).profile.kind}): name the node that is the machine's system";
+
+  server = head (systems "monitoring.server" [ cfg.server ]);
   nodesOf =
     exporterName: exporter:
     if exporter.nodes == null then
       lookup.systems
     else
-      lookup.named "monitoring.exporters.${exporterName}.nodes" exporter.nodes;
+      systems "monitoring.exporters.${exporterName}.nodes" exporter.nodes;
 
   mine = filterAttrs (n: exporter: elem name (nodesOf n exporter)) cfg.exporters;
-  ports = mapAttrsToList (_: exporter: exporter.port) mine;
+  # The server reads its own through the loopback interface, which no firewall closes.
+  ports = if name == server then [ ] else mapAttrsToList (_: exporter: exporter.port) mine;
+
+  # What the node's own nixpkgs has; the module system would not say which option of ours is wrong.
+  known = (options.services.prometheus.exporters.type.getSubOptions or (_: { })) [ ];
+  unknown = filter (n: !(known ? ${n})) (attrNames mine);
 
   target = port: node: {
     targets = [ (ip.withPort (reach.address "monitoring.via" cfg.via node) port) ];
@@ -40,14 +59,18 @@ else
   mkMerge (
     [
       {
-        services.prometheus.exporters = mapAttrs (
-          _: exporter:
-          {
-            enable = true;
-            inherit (exporter) port;
-          }
-          // exporter.settings
-        ) mine;
+        services.prometheus.exporters =
+          if unknown != [ ] then
+            throw "monitoring.exporters.${head unknown}: the nixpkgs of the node ${name} has no such exporter: name one of services.prometheus.exporters"
+          else
+            mapAttrs (
+              _: exporter:
+              {
+                enable = true;
+                inherit (exporter) port;
+              }
+              // exporter.settings
+            ) mine;
         networking.firewall =
           if cfg.via == null then
             { allowedTCPPorts = ports; }

@@ -15,13 +15,13 @@ in
       type = types.nullOr types.str;
       default = null;
       example = "monitor";
-      description = "The node that reads the exporters of all others with Prometheus; `null`: there is no monitoring.";
+      description = "The node that reads all exporters, its own too, with Prometheus; `null`: there is no monitoring. There is one in a network.";
     };
     via = mkOption {
       type = types.nullOr types.str;
       default = null;
       example = "home";
-      description = "The private network (`vpn.networks.<name>`) through which exporters are read; their ports are open to it alone. `null`: they are read at `deploy.host`, and their ports are open to everybody.";
+      description = "The private network (`vpn.networks.<name>`) through which exporters are read; their ports are open on its interface alone. `null`: they are read at the first of the node's `hosts.addresses`, or else at `deploy.host`, which the server must be able to resolve then; and their ports are open to everybody.";
     };
     exporters = mkOption {
       type = types.attrsOf (types.submodule (import ./exporter.nix { inherit lib compat; }));
@@ -32,7 +32,7 @@ in
           nginx.nodes = [ "web" ];
         }
       '';
-      description = "The exporters, by their names in `services.prometheus.exporters`.";
+      description = "The exporters, by their names in `services.prometheus.exporters` of NixOS. Whoever names some names `node` too, or does without it.";
     };
   };
 

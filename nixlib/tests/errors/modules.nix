@@ -108,16 +108,36 @@ in
     wanted = [ "dns.zones.example.org.servers: the address of web is not known, and the zone must say it: set hosts.addresses.web" ];
   };
   monitoringUnknownServer = {
+    case = bundle { nodes.web = { }; nodes.monitor = { }; monitoring.server = "moniter"; };
+    wanted = [ "monitoring.server: there is no node moniter (nodes: monitor, web): add nodes.moniter to the network, or name one of these" ];
+  };
+  monitoringTwoServers = {
+    case = bundle { imports = [ { monitoring.server = "web"; } ]; nodes.web = { }; nodes.monitor = { }; monitoring.server = "monitor"; };
+    wanted = [ "The option `monitoring.server' has conflicting definition" ];
+  };
+  monitoringUnknownNode = {
     case = bundle { nodes.web = { }; nodes.monitor = { }; monitoring = { server = "monitor"; exporters.node.nodes = [ "web" "wbe" ]; }; };
     wanted = [ "monitoring.exporters.node.nodes: there is no node wbe (nodes: monitor, web)" ];
+  };
+  monitoringNoSystem = {
+    case = bundle { nodes.web = { }; nodes.home.profile.kind = "home-manager"; monitoring = { server = "web"; exporters.node.nodes = [ "home" ]; }; };
+    wanted = [ "monitoring.exporters.node.nodes: home is no system of NixOS (its profile.kind is home-manager): name the node that is the machine's system" ];
   };
   monitoringUnknownVia = {
     case = bundle { nodes.web = { }; monitoring = { server = "web"; via = "hmoe"; }; vpn.networks.home.subnets = [ "10.1.0.0/16" ]; };
     wanted = [ "monitoring.via is \"hmoe\", and there is no private network of this name (vpn.networks: home)" ];
   };
+  monitoringUnknownExporter = {
+    case = bundle { nodes.web = { }; monitoring = { server = "web"; exporters.nod = { }; }; };
+    wanted = [ "monitoring.exporters.nod: the nixpkgs of the node web has no such exporter: name one of services.prometheus.exporters" ];
+  };
   monitoringUnknownPort = {
-    case = bundle { nodes.web = { }; monitoring = { server = "web"; exporters.strange = { }; }; };
-    wanted = [ "monitoring.exporters.strange.port is not set, and the port of this exporter is not known: set it" ];
+    case = bundle { nodes.web = { }; monitoring = { server = "web"; exporters.tor = { }; }; };
+    wanted = [ "monitoring.exporters.tor.port is not set, and the port of this exporter is not known: set it" ];
+  };
+  monitoringTwoPorts = {
+    case = bundle { nodes.web = { }; monitoring = { server = "web"; exporters.node.settings.port = 9101; }; };
+    wanted = [ "monitoring.exporters.node.settings.port: set monitoring.exporters.node.port, which the server and the firewalls go by" ];
   };
   viaWithoutMembership = {
     case = bundle { nodes.web = { }; monitoring = { server = "web"; via = "home"; }; vpn.networks.home.subnets = [ "10.1.0.0/16" ]; };

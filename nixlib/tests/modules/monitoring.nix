@@ -31,8 +31,16 @@ in
     expected = [ false true ];
   };
   firewall = {
-    expr = lib.elem 9100 (of "web" [ ]).networking.firewall.allowedTCPPorts;
-    expected = true;
+    expr = map (n: lib.elem 9100 (of n [ ]).networking.firewall.allowedTCPPorts) [ "web" "monitor" ];
+    expected = [ true false ];
+  };
+  noFirewallWithoutExporter = {
+    expr = lib.elem 9100 (of "db" [ { monitoring.exporters.node.nodes = [ "web" ]; } ]).networking.firewall.allowedTCPPorts;
+    expected = false;
+  };
+  knownAddresses = {
+    expr = jobs (of "monitor" [ { hosts.addresses = { db = [ "2001:db8::12" "192.0.2.12" ]; web = [ ]; }; } ]);
+    expected = [ { name = "node"; targets = [ "[2001:db8::12]:9100" "monitor:9100" "192.0.2.11:9100" ]; } ];
   };
   someNodes = {
     expr =
@@ -65,8 +73,16 @@ in
     expr = exporter (of "web" [ { monitoring.server = lib.mkForce "mon"; } ]) "node";
     expected = "fails";
   };
+  serverWithoutSystem = {
+    expr = exporter (of "web" [ { nodes.home.profile.kind = "home-manager"; monitoring.server = lib.mkForce "home"; } ]) "node";
+    expected = "fails";
+  };
+  unknownExporter = {
+    expr = exporter (of "web" [ { monitoring.exporters.nod.port = 9100; } ]) "node";
+    expected = "fails";
+  };
   unknownPort = {
-    expr = exporter (of "web" [ { monitoring.exporters.strange = { }; } ]) "strange";
+    expr = exporter (of "web" [ { monitoring.exporters.tor = { }; } ]) "tor";
     expected = "fails";
   };
   othersAreNotEvaluated = {

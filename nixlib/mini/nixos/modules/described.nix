@@ -3,8 +3,6 @@
 { config, lib, ... }:
 let
   inherit (lib)
-    filterAttrs
-    mapAttrs
     mkEnableOption
     mkIf
     mkOption
@@ -37,27 +35,6 @@ in
       };
     };
 
-    services.prometheus = {
-      enable = mkEnableOption "Prometheus monitoring daemon";
-      scrapeConfigs = mkOption {
-        type = types.listOf (types.attrsOf types.anything);
-        default = [ ];
-        description = "A list of scrape configurations (written to {file}`/etc/prometheus.mini`).";
-      };
-      exporters = mkOption {
-        type = types.attrsOf (free {
-          enable = mkEnableOption "the prometheus exporter";
-          port = mkOption {
-            type = types.port;
-            description = "Port to listen on.";
-          };
-        });
-        default = { };
-        example.node.enable = true;
-        description = "Prometheus exporters.";
-      };
-    };
-
     services.restic.backups = mkOption {
       type = types.attrsOf (free {
         repository = mkOption {
@@ -82,10 +59,6 @@ in
       value.text = settings.data;
     }) (if cfg.nsd.enable then cfg.nsd.zones else { })
     // {
-      "prometheus.mini" = mkIf cfg.prometheus.enable { text = builtins.toJSON cfg.prometheus.scrapeConfigs; };
-      "exporters.mini" = mkIf (cfg.prometheus.exporters != { }) {
-        text = builtins.toJSON (mapAttrs (_: e: e.port) (filterAttrs (_: e: e.enable) cfg.prometheus.exporters));
-      };
       "restic.mini" = mkIf (cfg.restic.backups != { }) { text = builtins.toJSON cfg.restic.backups; };
     };
 }

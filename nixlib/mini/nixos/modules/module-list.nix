@@ -8,6 +8,7 @@
   ./nix.nix
   ./nixpkgs.nix
   ./openssh.nix
+  ./prometheus.nix
   ./ssh.nix
   ./services.nix
   ./sysctl.nix
