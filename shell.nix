@@ -22,7 +22,8 @@ pkgs.mkShell {
     pkgs.restic
     pkgs.nsd
     pkgs.prometheus
-    pkgs.prometheus-node-exporter
+    # as Debian calls it
+    (pkgs.writeShellScriptBin "prometheus-node-exporter" ''exec ${pkgs.prometheus-node-exporter}/bin/node_exporter "$@"'')
     pkgs.util-linux
     pkgs.zsh
   ];
