@@ -10,7 +10,26 @@ let
     typeOf
     ;
 
-  toPath = nixpkgs: if isAttrs nixpkgs then nixpkgs.outPath else nixpkgs;
+  toPath =
+    nixpkgs:
+    if nixpkgs ? outPath then
+      nixpkgs.outPath
+    else if isAttrs nixpkgs && nixpkgs ? path && nixpkgs ? lib || isFunction nixpkgs then
+      throw "a nixpkgs is wanted, and this is what `import' makes of one: leave `import' and its arguments out, and write overlays, config and the platform to the configuration's nixpkgs.*"
+    else if isAttrs nixpkgs then
+      throw "a nixpkgs is wanted, and this is a set of: ${builtins.concatStringsSep ", " (builtins.attrNames nixpkgs)}. Choose one, as in (import ./npins).nixpkgs"
+    else
+      nixpkgs;
+  # A path that Nix can read, or why it is none.
+  readable =
+    who: nixpkgs:
+    let
+      path = toPath nixpkgs;
+    in
+    if builtins.isString path && builtins.match "/.*" path == null then
+      throw "${who} is \"${path}\", which is a text and no path: what a pin of type `local' names must be absolute, or write it without quotes"
+    else
+      path;
 
   # Pure evaluation has no search path, and asking for it cannot be caught.
   channel = if builtins ? currentSystem then tryEval <nixpkgs> else { success = false; };
@@ -62,16 +81,21 @@ rec {
   lib =
     nixpkgs:
     let
-      path = toPath nixpkgs;
+      path = readable "network.nixpkgs" nixpkgs;
     in
-    if isAttrs nixpkgs && nixpkgs ? lib.evalModules then
+    if isAttrs nixpkgs && nixpkgs ? outPath && nixpkgs ? lib.evalModules then
       nixpkgs.lib
     else if !(typeOf path == "path" || match "/.*" (toString path) != null) then
       throw "network.nixpkgs = ${builtins.toJSON path}: write a path, as ./nixpkgs without quotes or \"/absolute\", a flake's input, or what fetchTarball gives"
     else if pathExists (path + "/lib") then
       import (path + "/lib")
     else
-      throw "network.nixpkgs = ${toString path}: there is no folder lib in it, so this is no nixpkgs";
+      throw "network.nixpkgs = ${toString path}: there is no folder lib in it, so this is no nixpkgs${
+        if pathExists (path + "/sources.json") || pathExists (path + "/sources.nix") then
+          ", but pins: write (import PATH).nixpkgs, where nixpkgs is the name of one"
+        else
+          ""
+      }";
 
   same = a: b: toString (toPath a) == toString (toPath b);
 
@@ -79,10 +103,11 @@ rec {
   evalConfig =
     node: nixpkgs:
     let
-      file = toPath nixpkgs + "/nixos/lib/eval-config.nix";
+      path = readable "node ${node}: its nixpkgs" nixpkgs;
+      file = path + "/nixos/lib/eval-config.nix";
     in
     if pathExists file then
       import file
     else
-      throw "node ${node}: its nixpkgs, ${toString (toPath nixpkgs)}, has no nixos/lib/eval-config.nix: set nodes.${node}.nixpkgs or network.nixpkgs to a whole nixpkgs";
+      throw "node ${node}: its nixpkgs, ${toString path}, has no nixos/lib/eval-config.nix: set nodes.${node}.nixpkgs or network.nixpkgs to a whole nixpkgs";
 }

@@ -129,6 +129,26 @@ let
       case = (mkNetwork { root = ./.; modules = [ { network = { name = "1"; inherit nixpkgs; }; } ]; }).manifest;
       wanted = [ "the file network-id is missing: `git deploy init` writes it" ];
     };
+    allPins = {
+      case = (mkNetwork { modules = [ { network.nixpkgs = { nixpkgs.outPath = ../mini; other.outPath = ./.; }; } ]; }).manifest;
+      wanted = [ "a nixpkgs is wanted, and this is a set of: nixpkgs, other. Choose one, as in (import ./npins).nixpkgs" ];
+    };
+    folderOfPins = {
+      case = (mkNetwork { modules = [ { network.nixpkgs = ./fixtures/npins; } ]; }).manifest;
+      wanted = [ "fixtures/npins: there is no folder lib in it" "but pins: write (import PATH).nixpkgs" ];
+    };
+    importedNixpkgs = {
+      case = (mkNetwork { modules = [ { network = { name = "a"; id = "1"; inherit nixpkgs; }; nodes.web.nixpkgs = import ../mini { system = "x86_64-linux"; }; } ]; }).nodes.web.system.drvPath;
+      wanted = [ "this is what `import' makes of one: leave `import' and its arguments out" ];
+    };
+    nixpkgsAsFunction = {
+      case = (mkNetwork { modules = [ { network.nixpkgs = import ../mini; } ]; }).manifest;
+      wanted = [ "this is what `import' makes of one" ];
+    };
+    localPin = {
+      case = (mkNetwork { modules = [ { network = { name = "a"; id = "1"; inherit nixpkgs; }; nodes.web.nixpkgs.outPath = "./nixpkgs"; } ]; }).nodes.web.system.drvPath;
+      wanted = [ "node web: its nixpkgs is \"./nixpkgs\", which is a text and no path" ];
+    };
     noNetwork = {
       case = (import ../cli.nix { dir = toString ./fixtures; }).manifest;
       wanted = [ "no network in" "neither a flake.nix nor a network.nix" "git deploy init" ];

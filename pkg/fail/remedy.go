@@ -11,7 +11,7 @@ var remedies = []struct {
 	{[]string{"no space left on device", "disk quota exceeded", "there is no room"}, "git deploy gc --store NODE   # frees what the node needs no longer"},
 	{[]string{"read-only file system", "is read-only"}, "look at dmesg on NODE: a file system that went read-only has found errors"},
 	{[]string{"out of memory", "cannot allocate memory", "signal: killed", "signal 9", "unexpectedly killed"}, "git deploy push -o build=deployer -o evaluate=deployer NODE   # where NODE has too little memory"},
-	{[]string{"unable to download"}, "git deploy push -o build=deployer -o evaluate=deployer NODE   # where NODE cannot fetch this and you can"},
+	{[]string{"unable to download", "program 'git' failed", "failed to fetch git repository"}, "git deploy push -o build=deployer -o evaluate=deployer NODE   # where NODE cannot fetch this and you can"},
 	{[]string{"daemon-socket", "nix daemon disconnected", "cannot open connection to remote store", "error: unexpected end-of-file", "nix daemon"}, "systemctl restart nix-daemon   # on NODE, then push again"},
 }
 

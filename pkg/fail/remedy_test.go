@@ -16,6 +16,7 @@ func TestRemedy(t *testing.T) {
 		"error: cannot connect to socket at '/nix/var/nix/daemon-socket/socket': Connection refused":             "restart nix-daemon",
 		"error: Nix daemon disconnected unexpectedly (maybe it crashed?)":                                        "restart nix-daemon",
 		"unable to download 'https://github.com/NixOS/nixpkgs/archive/1.tar.gz': Couldn't resolve host name (6)": "build=deployer -o evaluate=deployer web",
+		"error: program 'git' failed with exit code 128":                                                         "build=deployer -o evaluate=deployer web",
 		"health check \"shop\" failed: connection refused":                                                       "",
 		"error: undefined variable 'pkgz'":                                                                       "",
 	} {

@@ -71,7 +71,11 @@ func (p *logParser) failure(program string, exit error, src sources) error {
 		}
 	}
 	if len(p.errors) > 0 {
-		return explain(src.evalError(p.errors[len(p.errors)-1]))
+		e := src.evalError(p.errors[len(p.errors)-1])
+		if err := explainPin(e, src.dir); err != nil {
+			return err
+		}
+		return explain(e)
 	}
 	if text := strings.TrimSpace(strings.Join(p.plain, "\n")); text != "" {
 		return fmt.Errorf("%s: %s", program, strings.TrimPrefix(text, "error: "))

@@ -16,7 +16,7 @@ import (
 var (
 	missingFile    = regexp.MustCompile(`(?:getting status of|path|opening file) '([^']+\.nix|[^']+)'.*(?:No such file|does not exist)`)
 	missingChannel = regexp.MustCompile(`^file '(nixpkgs[^']*)' was not found in the Nix search path`)
-	missingNode    = regexp.MustCompile(`^attribute '([^']+)' missing`)
+	missingName    = regexp.MustCompile(`^attribute '([^']+)' missing`)
 	missingAttr    = regexp.MustCompile(`^attribute '[^']*' in selection path '[^']*' not found|^attribute .* missing`)
 	// anonymous function at FILE:1:1 called with …         (Nix 2.8)
 	// function 'anonymous lambda' called with …, at FILE   (Nix 2.34)
@@ -150,7 +150,7 @@ func (n *Nix) explainMissingNode(ctx context.Context, dir, node string, err erro
 	if !errors.As(err, &e) {
 		return err
 	}
-	referred := missingNode.FindStringSubmatch(e.Message)
+	referred := missingName.FindStringSubmatch(e.Message)
 	if referred != nil && !regexp.MustCompile(`\bnodes\s*\.\s*"?`+regexp.QuoteMeta(referred[1])).MatchString(e.Excerpt) {
 		referred = nil
 	}
