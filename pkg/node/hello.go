@@ -42,6 +42,9 @@ func Hello(ctx context.Context, l statedir.Layout, arg, tool string) (*HelloRepl
 	if err != nil {
 		return nil, err
 	}
+	if err := n.checkRepo(); err != nil {
+		return nil, err
+	}
 	checked := make(chan hooks.State, 1)
 	go func() { checked <- n.checkHooks(ctx) }()
 	refs, err := n.Repo.Refs(ctx)

@@ -78,10 +78,15 @@ func Init(ctx context.Context, l statedir.Layout, o InitOptions) (*InitResult, e
 	}
 	res := &InitResult{Created: !slices.ContainsFunc(before, func(f File) bool { return f.Network == want.Network && f.Node == want.Node })}
 	dir := l.Repo(o.Network.Name)
+	n := &Node{File: want, Layout: l}
+	if n.Repo, err = gitrepo.OpenBare(dir); err == nil {
+		if err := n.checkRefs(); err != nil {
+			return nil, err
+		}
+	}
 	if err := initRepo(ctx, dir, o.Branch); err != nil {
 		return nil, err
 	}
-	n := &Node{File: want, Layout: l}
 	if n.Repo, err = gitrepo.OpenBare(dir); err != nil {
 		return nil, err
 	}

@@ -39,12 +39,16 @@ func ReceivePack(ctx context.Context, l statedir.Layout, arg string) error {
 	return n.become("receive-pack", "")
 }
 
-// serve opens the network that arg names, in a clean environment.
+// serve opens the network that arg names, in a clean environment, where its repository is well.
 func serve(l statedir.Layout, arg string) (*Node, error) {
 	if err := cleanEnv(); err != nil {
 		return nil, err
 	}
-	return Open(l, arg)
+	n, err := Open(l, arg)
+	if err != nil {
+		return nil, err
+	}
+	return n, n.checkRepo()
 }
 
 func (n *Node) become(service, protocol string) error {
