@@ -102,6 +102,16 @@ func TestFlakeModule(t *testing.T) {
 	}
 }
 
+// TestFlakeIsNamed: what a flake itself says has no file of its own.
+func TestFlakeIsNamed(t *testing.T) {
+	testenv.Nix(t)
+	dir := flake(t, `_: { gitDeploy = { nixlib, ... }: { network.name = "home"; network.nixpkgs = nixlib + "/mini"; nodes.web.deploy.tags = "server"; }; }`)
+	_, errs, err := run(t, "nix-instantiate", "--eval", "--strict", "--json", abs(t, "cli.nix"), "--argstr", "dir", dir, "-A", "manifest")
+	if err == nil || !strings.Contains(errs, "- In `"+dir+"/flake.nix': \"server\"") {
+		t.Errorf("%v: %s", err, errs)
+	}
+}
+
 // TestFlakeWithoutNetwork: flake-parts' module without a network adds no output.
 func TestFlakeWithoutNetwork(t *testing.T) {
 	testenv.Nix(t)

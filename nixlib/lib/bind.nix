@@ -5,7 +5,12 @@ specialArgs: module:
 let
   inherit (builtins) isAttrs isFunction;
   isFile = !(isFunction module || isAttrs module);
-  value = if isFile then import module else module;
+  read = if isFile then import module else module;
+  value =
+    if isAttrs read && removeAttrs read [ "_file" "imports" ] == { } && read ? imports then
+      read // { imports = map (import ./bind.nix specialArgs) read.imports; }
+    else
+      read;
   file = if isFile then { _file = toString module; } else { };
 in
 if isFunction value then

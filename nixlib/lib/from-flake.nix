@@ -18,7 +18,14 @@ else if flake.gitDeploy.manifest or null != null then
   flake.gitDeploy
 else if flake ? gitDeploy then
   mkNetwork {
-    modules = [ network ] ++ modules;
+    # Errors name the file.
+    modules = [
+      {
+        _file = dir + "/flake.nix";
+        imports = [ network ];
+      }
+    ]
+    ++ modules;
     self = flake;
     inherit nixpkgs root;
     specialArgs = {

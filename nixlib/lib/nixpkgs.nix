@@ -61,7 +61,23 @@ let
         else
           value;
     in
-    set.network.nixpkgs or set.config.network.nixpkgs or null;
+    # A module that only imports stands for those.
+    if isAttrs read && removeAttrs read [ "_file" "imports" ] == { } then
+      first args read.imports or [ ]
+    else
+      set.network.nixpkgs or set.config.network.nixpkgs or null;
+
+  first =
+    args: modules:
+    let
+      found = ofModule args (builtins.head modules);
+    in
+    if modules == [ ] then
+      null
+    else if found != null then
+      found
+    else
+      first args (builtins.tail modules);
 in
 rec {
   inherit toPath channel;
@@ -70,12 +86,9 @@ rec {
   plain =
     args: modules:
     let
-      found = builtins.filter (n: n != null) (map (ofModule args) modules);
+      found = first args modules;
     in
-    if found != [ ] then
-      builtins.head found
-    else
-      fromPath;
+    if found != null then found else fromPath;
 
   # Its library; a checkout of only that works too. A flake's own knows its version.
   lib =

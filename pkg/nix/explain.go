@@ -22,7 +22,7 @@ var (
 	// function 'anonymous lambda' called with …, at FILE   (Nix 2.34)
 	notOpen = regexp.MustCompile(`function (?:at )?(\S+).* called with unexpected argument`)
 	// What the module system says of a value.
-	wrongValue = regexp.MustCompile("^(?:A definition for option|The option) `([^']+)'.*(?:is not of type|has no value defined|is used but not defined)")
+	wrongValue = regexp.MustCompile("^(?:A definition for option|The option|The option value) `([^']+)'.*(?:is not of type|is not a|has no value defined|is used but not defined)")
 	// What the evaluator says of itself, and not somebody to a person.
 	ownWords        = regexp.MustCompile(`^(infinite recursion|stack overflow|attribute |.*function .* called with|value is |expected |cannot |attempt to |undefined variable)`)
 	missingArgument = regexp.MustCompile("^while evaluating the module argument `([^']+)' in \"([^\"]+?)(?::anon-[0-9]+)*\"")
