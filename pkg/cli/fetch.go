@@ -228,9 +228,9 @@ func deploymentsCell(f fetched) ui.Cell {
 	if f.Code != fail.OK {
 		tone = ui.Bad
 		if f.Code == fail.Unreachable {
-			parts = append(parts, "not reached: "+f.Reason)
+			parts = append(parts, "not reached") // why is said below
 		} else {
-			parts = append(parts, "not fetched: "+f.Reason)
+			parts = append(parts, "not fetched")
 		}
 	}
 	if len(parts) == 0 {

@@ -103,12 +103,10 @@ func printEntry(c *cli.Context, e network.Entry) {
 	if !e.Outcome.OK() {
 		tone = ui.Bad
 	}
-	when, node, outcome, commit := e.Finished.Local().Format("2006-01-02 15:04:05"), ui.Clean(e.Node), ui.Clean(string(e.Outcome)), gitrepo.Short(e.Commit)
-	left := 0
-	if style.Width > 0 {
-		left = max(style.Width-1-ui.Width(when+node+outcome+commit)-len("      ")-1, 8)
-	}
-	fmt.Fprintf(c.App.Writer, "%s  %s  %s  %s %s\n", when, style.Paint(ui.Strong, node), style.Paint(tone, outcome), commit, style.Line(e.Summary, left))
+	head := ui.Table{Columns: []ui.Column{{}, {}, {}, {Min: 17}}}
+	head.Add(ui.Cell{Text: e.Finished.Local().Format("2006-01-02 15:04:05")}, ui.Cell{Text: e.Node, Tone: ui.Strong},
+		ui.Cell{Text: string(e.Outcome), Tone: tone}, ui.Cell{Text: gitrepo.Short(e.Commit) + " " + e.Summary})
+	fmt.Fprint(c.App.Writer, head.Format(style))
 	var facts []string
 	if e.Action != "switch" {
 		facts = append(facts, "action "+e.Action)

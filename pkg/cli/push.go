@@ -154,7 +154,7 @@ func deploy(c *cli.Context, clone *clone, remotes []network.Remote, renderer *ui
 	if !c.Bool("json") {
 		fmt.Fprintf(c.App.ErrWriter, "git-deploy: %d of %d nodes failed:\n", len(failed), len(results))
 		for _, r := range failed {
-			fmt.Fprintf(c.App.ErrWriter, "  %s: %s\n", r.Node, ui.Clean(r.Reason))
+			fmt.Fprint(c.App.ErrWriter, ui.AnswerStyle(c.App.ErrWriter).Paragraph("  ", "    ", ui.Clean(r.Node+": "+r.Reason)))
 		}
 	}
 	if len(failed) == len(results) && same(failed) {
