@@ -146,6 +146,11 @@ func TestSVG(t *testing.T) {
 	}
 	golden(t, "small.svg", out.Bytes())
 	selfContained(t, out.String())
+	// A viewer that knows no variables has a colour in each place.
+	literals := regexp.MustCompile(`(?:fill|stroke): #[0-9a-f]{6}(?: !important)?; (?:fill|stroke): var\(`).FindAllString(out.String(), -1)
+	if uses := regexp.MustCompile(`(?:fill|stroke): var\(`).FindAllString(out.String(), -1); len(uses) == 0 || len(literals) != len(uses) {
+		t.Errorf("%d of %d variables have a colour beside them", len(literals), len(uses))
+	}
 }
 
 func TestHTML(t *testing.T) {

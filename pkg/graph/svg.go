@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,9 +21,30 @@ var pictureCSS string
 func SVG(w io.Writer, l *Layout) error {
 	p := newPicture(l)
 	p.draw()
-	_, err := fmt.Fprintf(w, "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"graph\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"The network's history\">\n<style>\n%s</style>\n<rect width=\"100%%\" height=\"100%%\" style=\"fill: var(--paper)\"/>\n%s</svg>\n",
-		p.width, p.height, p.width, p.height, pictureCSS, p.out.String())
+	_, err := io.WriteString(w, literal(fmt.Sprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"graph\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"The network's history\">\n<style>\n%s</style>\n<rect width=\"100%%\" height=\"100%%\" style=\"fill: var(--paper)\"/>\n%s</svg>\n",
+		p.width, p.height, p.width, p.height, pictureCSS, p.out.String())))
 	return err
+}
+
+var (
+	colorOf = regexp.MustCompile(`--([\w-]+): (#\w+);`)
+	useOf   = regexp.MustCompile(`(fill|stroke): var\(--([\w-]+)\)( !important)?`)
+)
+
+// literal puts before each use of a variable the colour that it has on a light
+// ground: image viewers (librsvg among them) know no variables, drop what they
+// do not know and would draw all in black.
+func literal(picture string) string {
+	light := map[string]string{}
+	for _, m := range colorOf.FindAllStringSubmatch(pictureCSS, -1) {
+		if _, known := light[m[1]]; !known { // the dark ones come later
+			light[m[1]] = m[2]
+		}
+	}
+	return useOf.ReplaceAllStringFunc(picture, func(use string) string {
+		m := useOf.FindStringSubmatch(use)
+		return m[1] + ": " + light[m[2]] + m[3] + "; " + use
+	})
 }
 
 // Measures of the picture, in pixels.
