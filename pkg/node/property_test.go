@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 var propertySeed = flag.Int64("seed", -1, "run this schedule of TestNothingIsLost only")
 
 var propertyChances = schedule.Chances{
-	schedule.Commit: 6, schedule.New: 1, schedule.Push: 6, schedule.Force: 1, schedule.Self: 3, schedule.Sync: 1,
+	schedule.Commit: 6, schedule.New: 2, schedule.Drop: 2, schedule.Push: 6, schedule.Force: 1, schedule.Self: 3, schedule.Sync: 1,
 	schedule.Cut: 3, schedule.Clock: 2, schedule.End: 6,
 }
 
@@ -40,6 +41,8 @@ func TestNothingIsLost(t *testing.T) {
 	}
 }
 
+const gone = "-"
+
 // memory is a network without git: commits have names, and trees are merged as git does.
 type memory struct {
 	history schedule.History
@@ -60,11 +63,16 @@ func (m *memory) wrong(format string, args ...any) {
 }
 
 // commit makes a commit with the tree of what merge made of its parents, and
-// with places written anew.
+// with places written anew, or removed where their names begin with gone.
 func (m *memory) commit(tree map[string]string, force bool, places []string, parents ...string) string {
 	name := fmt.Sprintf("c%d", len(m.commits)+1)
 	tree, writes := maps.Clone(tree), map[string]string{}
 	for _, place := range places {
+		if place, removed := strings.CutPrefix(place, gone); removed {
+			writes[place] = ""
+			delete(tree, place)
+			continue
+		}
 		writes[place] = name + " in " + place
 		tree[place] = writes[place]
 	}
@@ -117,6 +125,7 @@ func (m *memory) merge(a, b version) (merged version, conflicts []string) {
 			conflicts = append(conflicts, place)
 		}
 	}
+	maps.DeleteFunc(merged.tree, func(_, value string) bool { return value == "" })
 	slices.Sort(conflicts)
 	return merged, conflicts
 }
@@ -131,7 +140,14 @@ func (m *memory) join(ours, theirs string, force bool) string {
 		return theirs
 	}
 	if force {
-		if changes := m.history.Changes(ours, theirs); len(changes) > 0 {
+		holds, conflicts := m.history.Want(ours, theirs)
+		changes := m.history.Changes(ours, theirs)
+		for i, place := range changes {
+			if holds[place] == "" && !slices.Contains(conflicts, place) {
+				changes[i] = gone + place
+			}
+		}
+		if len(changes) > 0 {
 			ours = m.commit(m.trees[ours], false, changes, ours)
 		}
 		return m.commit(m.trees[ours], true, nil, ours, theirs)
@@ -195,6 +211,16 @@ func (m *memory) do(s schedule.Step) {
 		m.people[p] = m.commit(m.trees[m.people[p]], false, []string{s.Place}, m.people[p])
 	case schedule.New:
 		m.people[p] = m.commit(m.trees[m.people[p]], false, []string{fmt.Sprint("new-", s.At)}, m.people[p])
+	case schedule.Drop:
+		var added []string
+		for place := range m.trees[m.people[p]] {
+			if strings.HasPrefix(place, "new-") {
+				added = append(added, gone+place)
+			}
+		}
+		if slices.Sort(added); len(added) > 0 {
+			m.people[p] = m.commit(m.trees[m.people[p]], false, added[s.Chance%uint64(len(added)):][:1], m.people[p])
+		}
 	case schedule.Push, schedule.Force:
 		if !m.cut[p][n] {
 			m.push(p, n, s.Kind == schedule.Force)

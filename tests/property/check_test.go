@@ -147,7 +147,11 @@ func (w *world) learn(tips ...string) {
 			}
 		}
 		w.learn(parents...)
-		w.history.Add(tip, parents, nil, len(parents) == 2 && strings.HasPrefix(message, "Merge ") && strings.Contains(message, ", keeping nothing of "))
+		force := len(parents) == 2 && strings.HasPrefix(message, "Merge ") && strings.Contains(message, ", keeping nothing of ")
+		if force && w.step.Kind != schedule.Force {
+			fail("commit %s keeps nothing of %s, and nobody has forced that", tip, parents[1])
+		}
+		w.history.Add(tip, parents, nil, force)
 		w.compare(tip)
 	}
 }
@@ -359,7 +363,7 @@ func (n *machine) runs(branch string, records []gitrepo.Record) {
 // settle is what all do when everybody can reach everybody again: all merge
 // what they have, and push. Then all are the same, and have it all.
 func (w *world) settle() {
-	w.step.At++
+	w.step = schedule.Step{At: w.step.At + 1}
 	for _, c := range w.people {
 		c.cut = [schedule.Nodes]bool{}
 	}

@@ -30,8 +30,13 @@ func (w *world) do(s schedule.Step) {
 		p.change(map[string]string{s.Place: "of " + p.who})
 	case schedule.Spoil:
 		p.change(map[string]string{schedule.Place(schedule.FaultFile(s.Node), 0): s.Spoils() + " by " + p.who})
+		if s.Pushes() {
+			p.push(n, false)
+		}
 	case schedule.New:
 		p.change(map[string]string{schedule.Place(fmt.Sprint("new-", s.At), 0): "new"})
+	case schedule.Drop:
+		p.drop(s.Chance)
 	case schedule.Push:
 		p.push(n, false)
 	case schedule.Force:
@@ -69,10 +74,13 @@ func (w *world) do(s schedule.Step) {
 }
 
 // change writes places, each with a value that nobody else writes, and commits.
+// "" removes the file.
 func (c *clone) change(places map[string]string) {
 	writes := map[string]string{}
 	for place, value := range places {
-		writes[place] = fmt.Sprintf("%s, step %d, %s", value, c.w.step.At, place)
+		if writes[place] = value; value != "" {
+			writes[place] = fmt.Sprintf("%s, step %d, %s", value, c.w.step.At, place)
+		}
 	}
 	holds := c.w.tree(c.head())
 	for place, value := range writes {
@@ -80,12 +88,31 @@ func (c *clone) change(places map[string]string) {
 	}
 	for place := range writes {
 		file, _, _ := strings.Cut(place, "/")
+		if writes[place] == "" {
+			must(os.Remove(filepath.Join(c.dir, "data", file)))
+			continue
+		}
 		write(c.dir, "data/"+file, render(file, holds))
 	}
 	c.must("git", "add", "-A", "data")
 	parent := c.head()
 	c.must("git", "commit", "-qm", fmt.Sprintf("Step %d of %s", c.w.step.At, c.who))
 	c.w.commits(c.head(), []string{parent}, writes)
+}
+
+// drop removes one of the files that somebody has added, where there is any.
+func (c *clone) drop(chance uint64) {
+	var added []string
+	for place := range c.w.tree(c.head()) {
+		if strings.HasPrefix(place, "new-") {
+			added = append(added, place)
+		}
+	}
+	if len(added) == 0 {
+		return
+	}
+	slices.Sort(added)
+	c.change(map[string]string{added[chance%uint64(len(added))]: ""})
 }
 
 // commits tells the oracle of a commit that somebody made.
@@ -138,7 +165,7 @@ func (c *clone) expected(n *machine, force bool) string {
 // crossed reports whether git finds a conflict. Where histories cross, it may
 // find one in what somebody has resolved since: then people resolve it again.
 func (w *world) crossed(ours, theirs string) bool {
-	err := exec.Command("git", "--git-dir", w.spy.GitDir, "merge-tree", "--write-tree", ours, theirs).Run()
+	err := exec.Command("git", "--git-dir", w.spy.GitDir, "-c", "merge.renames=false", "merge-tree", "--write-tree", ours, theirs).Run()
 	var exit *exec.ExitError
 	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
 		fail("git merge-tree %s %s: %v", ours, theirs, err)
@@ -168,7 +195,12 @@ func (c *clone) insist(n *machine) {
 	}
 	c.w.learn(tip)
 	places := map[string]string{}
+	holds, conflicts := c.w.history.Want(c.head(), tip)
 	for _, place := range c.w.history.Changes(c.head(), tip) {
+		if holds[place] == "" && !slices.Contains(conflicts, place) {
+			places[place] = "" // removed is removed
+			continue
+		}
 		places[place] = "insisted by " + c.who
 		if strings.HasPrefix(place, "fault-") {
 			places[place] = "none, " + places[place]
@@ -404,6 +436,7 @@ func (w *world) kill(c *clone, n *machine, place, point string) {
 	if !c.reaches(n) {
 		return
 	}
+	expected, before, ours := c.expected(n, false), n.branch(), c.head()
 	at, what, _ := strings.Cut(point, ":")
 	n.gate(at)
 	mark := fmt.Sprintf("PROPERTY_PUSH=%s", w.path(fmt.Sprint("push-", w.step.At)))
@@ -429,8 +462,15 @@ func (w *world) kill(c *clone, n *machine, place, point string) {
 	defer func() {
 		n.gate("")
 		<-done
-		w.note(c, cmd.Args, out.String(), cmd.ProcessState.ExitCode())
+		code := cmd.ProcessState.ExitCode()
+		w.note(c, cmd.Args, out.String(), code)
 		n.quiet()
+		// Once it is accepted, a new connection finds out how it ends.
+		if ended || point == "health:link" {
+			c.judge(n, expected, before, ours, code == 0, out.String())
+		} else if w.learn(n.branch(), ours); code == 0 && !w.history.Contains(n.branch(), ours) {
+			fail("%s's push to %s succeeds, and %s is not on its branch\n%s", c.who, n.name, ours, out.String())
+		}
 	}()
 	if ended {
 		return
@@ -456,6 +496,12 @@ func (w *world) kill(c *clone, n *machine, place, point string) {
 	case "runner":
 		for _, pid := range proc.WithEnv(n.mark()) {
 			if line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); bytes.Contains(line, []byte("\x00activate\x00")) {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+	case "link":
+		for _, pid := range proc.WithEnv(mark) {
+			if line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); string(line) == "ssh\n" {
 				_ = syscall.Kill(pid, syscall.SIGKILL)
 			}
 		}

@@ -166,7 +166,7 @@ func (w *world) path(elem ...string) string {
 }
 
 func (w *world) gitconfig() {
-	write(w.dir, "gitconfig", "[init]\n\tdefaultBranch = main\n[user]\n\tuseConfigOnly = true\n[advice]\n\tdetachedHead = false\n[merge]\n\tconflictStyle = merge\n[gc]\n\tauto = 0\n")
+	write(w.dir, "gitconfig", "[init]\n\tdefaultBranch = main\n[user]\n\tuseConfigOnly = true\n[advice]\n\tdetachedHead = false\n[merge]\n\tconflictStyle = merge\n\trenames = false\n[gc]\n\tauto = 0\n")
 }
 
 // env is the environment of a person, or of a machine, whose ssh reads the file of that name.

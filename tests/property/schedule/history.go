@@ -38,7 +38,8 @@ func (s set) with(t set) set {
 }
 
 // Add adds a commit after its parents. writes is what it wrote itself, by
-// place, each time something that nobody wrote before; what a merge takes over
+// place, each time something that nobody wrote before, or "" where it removed
+// the place, which nobody may write again; what a merge takes over
 // from its parents it has not written. force says that it has taken over all
 // from its first parent, as a merge by --force; that must have written anew
 // where the others would change it (Changes), or the oracle, as a merge, could
@@ -115,11 +116,13 @@ func (h *History) Want(ids ...string) (holds map[string]string, conflicts []stri
 	}
 	holds = map[string]string{}
 	for place, writers := range h.join(commits) {
-		if len(writers) != 1 {
+		value := h.all[writers[0]].writes[place]
+		switch {
+		case slices.ContainsFunc(writers, func(w int) bool { return h.all[w].writes[place] != value }):
 			conflicts = append(conflicts, place)
-			continue
+		case value != "":
+			holds[place] = value
 		}
-		holds[place] = h.all[writers[0]].writes[place]
 	}
 	slices.Sort(conflicts)
 	return holds, conflicts
@@ -131,6 +134,11 @@ func (h *History) Changes(ours, theirs string) []string {
 	holds, places := h.Want(ours, theirs)
 	for place, value := range holds {
 		if have[place] != value {
+			places = append(places, place)
+		}
+	}
+	for place := range have {
+		if holds[place] == "" && !slices.Contains(places, place) {
 			places = append(places, place)
 		}
 	}

@@ -29,8 +29,9 @@ type Kind string
 
 const (
 	Commit Kind = "commit" // a person changes a place
-	Spoil  Kind = "spoil"  // a person changes a node so that it cannot be deployed
+	Spoil  Kind = "spoil"  // a person changes a node so that it cannot be deployed, and pushes it to that or keeps it for later
 	New    Kind = "new"    // a person adds a file
+	Drop   Kind = "drop"   // a person removes a file that was added
 	Push   Kind = "push"   // to one node
 	Pushes Kind = "pushes" // to several nodes at once
 	Force  Kind = "force"  // as Push, keeping ours where it conflicts
@@ -51,8 +52,10 @@ var Faults = []string{"evaluate", "build", "health"}
 
 // Points are what is killed in the middle of a push, and where it is then.
 var Points = []string{
-	"build:pusher",         // nothing has happened yet
-	"build:both",           // with the node's power
+	"build:pusher", // nothing has happened yet
+	"build:both",   // with the node's power
+	"build:link",   // the connection breaks, and the next one holds
+	"health:link",
 	"health:pusher-refuse", // somebody else finds it bad
 	"health:pusher-follow", // the person looks again, and confirms
 	"health:runner",        // the node settles it
@@ -84,8 +87,13 @@ func (s Step) String() string {
 		text = person + " changes " + s.Place
 	case Spoil:
 		text = fmt.Sprintf("%s breaks %s (%s)", person, node, s.fault())
+		if s.Pushes() {
+			text += ", and pushes to it"
+		}
 	case New:
 		text = person + " adds a file"
+	case Drop:
+		text = person + " removes a file"
 	case Push:
 		text = person + " pushes to " + node
 	case Force:
@@ -133,6 +141,9 @@ func (s Step) fault() string {
 
 // Spoils is the fault that a Spoil makes.
 func (s Step) Spoils() string { return s.fault() }
+
+// Pushes reports whether a Spoil is pushed at once.
+func (s Step) Pushes() bool { return s.Chance/8%2 == 0 }
 
 // Several are the nodes of a Pushes.
 func (s Step) Several() []int { return append([]int{s.Node}, s.More...) }
