@@ -116,7 +116,7 @@ func TestCost(t *testing.T) {
 			t.Skip("this Nix does not say which files it reads")
 		}
 		t.Logf("%d files, %d bytes", len(read), size)
-		if most := int64(60 << 10); size > most {
+		if most := int64(62 << 10); size > most {
 			t.Errorf("%d bytes of nixlib are parsed for a node that uses nothing special, at most %d:\n%s", size, most, strings.Join(read, "\n"))
 		}
 	})
