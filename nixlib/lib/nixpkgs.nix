@@ -3,6 +3,7 @@ let
   inherit (builtins)
     isAttrs
     isFunction
+    isString
     mapAttrs
     match
     pathExists
@@ -26,10 +27,10 @@ let
     let
       path = toPath nixpkgs;
     in
-    if builtins.isString path && builtins.match "/.*" path == null then
-      throw "${who} is \"${path}\", which is a text and no path: what a pin of type `local' names must be absolute, or write it without quotes"
+    if typeOf path == "path" || isString path && match "/.*" path != null then
+      path
     else
-      path;
+      throw "${who} is ${builtins.toJSON path}, and must be a path: ./nixpkgs without quotes, \"/absolute\" (also what a pin of type `local' names), a flake's input, or what fetchTarball gives";
 
   # Pure evaluation has no search path, and asking for it cannot be caught.
   channel = if builtins ? currentSystem then tryEval <nixpkgs> else { success = false; };
@@ -98,8 +99,6 @@ rec {
     in
     if isAttrs nixpkgs && nixpkgs ? outPath && nixpkgs ? lib.evalModules then
       nixpkgs.lib
-    else if !(typeOf path == "path" || match "/.*" (toString path) != null) then
-      throw "network.nixpkgs = ${builtins.toJSON path}: write a path, as ./nixpkgs without quotes or \"/absolute\", a flake's input, or what fetchTarball gives"
     else if pathExists (path + "/lib") then
       import (path + "/lib")
     else

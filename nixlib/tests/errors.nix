@@ -83,7 +83,7 @@ let
     };
     nixpkgsIsAWord = {
       case = (mkNetwork { modules = [ { network.nixpkgs = "nixpkgs"; } ]; }).manifest;
-      wanted = [ "network.nixpkgs = \"nixpkgs\": write a path" ];
+      wanted = [ "network.nixpkgs is \"nixpkgs\", and must be a path: ./nixpkgs without quotes" ];
     };
     wrongPlace = {
       case = manifest { nodes.web.deploy.build = "laptop"; };
@@ -147,7 +147,7 @@ let
     };
     localPin = {
       case = (mkNetwork { modules = [ { network = { name = "a"; id = "1"; inherit nixpkgs; }; nodes.web.nixpkgs.outPath = "./nixpkgs"; } ]; }).nodes.web.system.drvPath;
-      wanted = [ "node web: its nixpkgs is \"./nixpkgs\", which is a text and no path" ];
+      wanted = [ "node web: its nixpkgs is \"./nixpkgs\", and must be a path: " ];
     };
     noNetwork = {
       case = (import ../cli.nix { dir = toString ./fixtures; }).manifest;
