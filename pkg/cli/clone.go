@@ -49,10 +49,10 @@ func openClone(ctx context.Context) (*clone, error) {
 	return &clone{repo, config}, nil
 }
 
-// manifest evaluates the network in the work tree; without one, that of HEAD.
+// manifest evaluates the network in the work tree; that of HEAD where there is none, or not all of it.
 func (c *clone) manifest(ctx context.Context) (*bundle.Manifest, error) {
 	dir := c.WorkTree
-	if dir == "" {
+	if dir == "" || c.config.Bool("core.sparseCheckout", false) {
 		tmp, err := os.MkdirTemp("", "git-deploy-")
 		if err != nil {
 			return nil, err
